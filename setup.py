@@ -1,0 +1,36 @@
+"""Builds the Cython kernels: one extension `cimspec._kernels.NAME` for each `kernels/NAME.pyx`.
+
+`CIMSPEC_CHECKED_KERNELS=1` turns bounds checks on. Everything else about the package is in pyproject.toml.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+CHECKED = os.environ.get("CIMSPEC_CHECKED_KERNELS") == "1"
+# Fused multiply-add rounds once where the definition rounds twice, so contraction stays off.
+FLAGS = [] if sys.platform == "win32" else ["-O3", "-ffp-contract=off"]
+
+extensions = [
+    Extension(f"cimspec._kernels.{path.stem}", [path.as_posix()], extra_compile_args=FLAGS)
+    for path in sorted(Path("kernels").glob("*.pyx"))
+]
+
+setup(
+    ext_modules=cythonize(
+        extensions,
+        include_path=["kernels"],
+        build_dir="build",
+        force=CHECKED,
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": CHECKED,
+            "initializedcheck": CHECKED,
+            "wraparound": False,
+            "cdivision": True,
+        },
+    )
+)

@@ -1,10 +1,14 @@
 """Units of measure: what a `.cim` file may write after a number, and the one unit each quantity is kept in.
 
-One unit per dimension inside the program, named in the field (`read_latency_ns`); conversion happens here only.
+One unit per dimension inside the program, named in the field (`read_latency_ns`); conversion happens here only, in exact
+fractions, so that `56 us` is 56000 ns and `1.4 us` is 1400 ns to the last bit.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
+from types import MappingProxyType
 from typing import Annotated
 
 from pydantic import Field
@@ -21,27 +25,29 @@ class Dimension(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A unit and its size in the dimension's own unit."""
+    """A unit and its size in the dimension's own unit, the one of factor 1."""
 
     name: str
     dimension: Dimension
-    factor: float
+    factor: Fraction
 
 
-UNITS: dict[str, Unit] = {
-    unit.name: unit
-    for unit in (
-        Unit("ps", Dimension.TIME, 1e-3),
-        Unit("ns", Dimension.TIME, 1.0),
-        Unit("us", Dimension.TIME, 1e3),
-        Unit("ms", Dimension.TIME, 1e6),
-        Unit("s", Dimension.TIME, 1e9),
-        Unit("bit", Dimension.BITS, 1),
-        Unit("bits", Dimension.BITS, 1),
-        Unit("pp", Dimension.LOSS, 1.0),
-        Unit("evaluations", Dimension.COUNT, 1),
-    )
-}
+UNITS: Mapping[str, Unit] = MappingProxyType(
+    {
+        unit.name: unit
+        for unit in (
+            Unit("ps", Dimension.TIME, Fraction(1, 1000)),
+            Unit("ns", Dimension.TIME, Fraction(1)),
+            Unit("us", Dimension.TIME, Fraction(1000)),
+            Unit("ms", Dimension.TIME, Fraction(1000_000)),
+            Unit("s", Dimension.TIME, Fraction(1000_000_000)),
+            Unit("bit", Dimension.BITS, Fraction(1)),
+            Unit("bits", Dimension.BITS, Fraction(1)),
+            Unit("pp", Dimension.LOSS, Fraction(1)),
+            Unit("evaluations", Dimension.COUNT, Fraction(1)),
+        )
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,36 @@ class Measured:
     required: bool
 
 
-TimeNs = Annotated[float, Measured(Dimension.TIME, "_ns", required=True), Field(gt=0, le=1e12, allow_inf_nan=False)]
+TimeNs = Annotated[
+    float, Measured(Dimension.TIME, "_ns", required=True), Field(gt=0, le=1e12, allow_inf_nan=False)
+]
 Bits = Annotated[int, Measured(Dimension.BITS, "_bits", required=False)]
-LossPp = Annotated[float, Measured(Dimension.LOSS, "_pp", required=True), Field(ge=0, le=100, allow_inf_nan=False)]
+LossPp = Annotated[
+    float, Measured(Dimension.LOSS, "_pp", required=True), Field(ge=0, le=100, allow_inf_nan=False)
+]
 Evaluations = Annotated[int, Measured(Dimension.COUNT, "", required=False)]
+
+
+def units_of(dimension: Dimension) -> tuple[Unit, ...]:
+    """The units of a dimension, smallest first."""
+    return tuple(unit for unit in UNITS.values() if unit.dimension is dimension)
+
+
+def convert(number: str, unit: Unit) -> Fraction:
+    """A number as written, in the unit beside it -> exactly that quantity in the dimension's own unit."""
+    return Fraction(number) * unit.factor
+
+
+def spell(quantity: float, dimension: Dimension | None) -> str:
+    """A quantity in the dimension's own unit -> text in the largest unit that keeps it at least 1: `1.4 us`."""
+    if dimension is None:
+        return number_text(Fraction(quantity))
+    units = units_of(dimension)
+    fitting = [unit for unit in units if abs(Fraction(quantity)) >= unit.factor]
+    unit = max(fitting or units[:1], key=lambda unit: unit.factor)
+    return f"{number_text(Fraction(quantity) / unit.factor)} {unit.name}"
+
+
+def number_text(number: Fraction) -> str:
+    """A number as a person writes it: no trailing zeros, whole numbers without a point."""
+    return str(number.numerator) if number.denominator == 1 else f"{float(number):.12g}"

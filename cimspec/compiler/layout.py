@@ -1,0 +1,142 @@
+"""Lay a weight matrix out on crossbars: from codes `[outputs, inputs]` to cells `[row, column]`, cut into blocks.
+
+The one place where weights are transposed. Rows: one for each input (two for `differential_rows`: the positive and the
+negative part). Columns: for each output its slices, least significant first (for `differential_columns` each slice's
+positive and negative part side by side), and with `offset` one unit column more, whose sum of inputs is computed
+digitally but whose place is taken.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from cimspec.compiler.slicing import Part, ceil_divide, weight_slices
+from cimspec.spec.chip import Chip, Encoding, Subtraction
+
+Cells = npt.NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The piece of a layer's cells that one crossbar holds."""
+
+    rows: range  # of the layer's cells, at most crossbar.rows long
+    columns: range  # at most crossbar.columns long
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the weights of one layer lie. `inputs` and `outputs` are those of its weight matrix."""
+
+    chip: Chip
+    inputs: int
+    outputs: int
+    weight_bits: int
+
+    @cached_property
+    def slices(self) -> tuple[Part, ...]:
+        """Slices of each weight."""
+        return weight_slices(self.chip, self.weight_bits)
+
+    @property
+    def encoding(self) -> Encoding:
+        """The chip's encoding."""
+        return self.chip.crossbar.encoding
+
+    @property
+    def rows(self) -> int:
+        """Rows of cells that the layer takes."""
+        return self.inputs * (2 if self.encoding is Encoding.DIFFERENTIAL_ROWS else 1)
+
+    @property
+    def columns_per_slice(self) -> int:
+        """Neighbouring columns that hold one slice of one output's weights."""
+        return 2 if self.encoding is Encoding.DIFFERENTIAL_COLUMNS else 1
+
+    @property
+    def columns(self) -> int:
+        """Columns of cells that the layer takes."""
+        unit_columns = 1 if self.encoding is Encoding.OFFSET else 0
+        return self.outputs * len(self.slices) * self.columns_per_slice + unit_columns
+
+    @property
+    def row_blocks(self) -> int:
+        """Crossbars below each other."""
+        return ceil_divide(self.rows, self.chip.crossbar.rows)
+
+    @property
+    def column_blocks(self) -> int:
+        """Crossbars beside each other."""
+        return ceil_divide(self.columns, self.chip.crossbar.columns)
+
+    @property
+    def blocks(self) -> int:
+        """Crossbars that the layer takes."""
+        return self.row_blocks * self.column_blocks
+
+    @property
+    def subtracts_before_adc(self) -> bool:
+        """Whether a conversion sees a difference of columns (or of rows), which can be negative."""
+        before = self.chip.adc.subtraction is Subtraction.BEFORE_ADC
+        return self.encoding is Encoding.DIFFERENTIAL_ROWS or (
+            before and self.encoding is Encoding.DIFFERENTIAL_COLUMNS
+        )
+
+    @property
+    def offset(self) -> int:
+        """What was added to each weight: `offset * sum(inputs)` is taken off each output."""
+        return 1 << (self.weight_bits - 1) if self.encoding is Encoding.OFFSET else 0
+
+    def block(self, index: int) -> Block:
+        """Block `index`, counted along the columns first."""
+        row, column = divmod(index, self.column_blocks)
+        crossbar = self.chip.crossbar
+        return Block(
+            range(row * crossbar.rows, min(self.rows, (row + 1) * crossbar.rows)),
+            range(column * crossbar.columns, min(self.columns, (column + 1) * crossbar.columns)),
+        )
+
+    def row_groups(self, rows: range) -> Iterator[range]:
+        """The rows of a block, cut into those that are read at once."""
+        for start in range(rows.start, rows.stop, self.chip.active_rows):
+            yield range(start, min(rows.stop, start + self.chip.active_rows))
+
+    def input_of_row(self, rows: range) -> npt.NDArray[np.int64]:
+        """Which input drives each row."""
+        return np.arange(rows.start, rows.stop) // (self.rows // self.inputs)
+
+    def cells(self, weights: npt.NDArray[np.integer]) -> Cells:
+        """Cells `[rows, columns]` of weights `[outputs, inputs]`; a row driven with the opposite sign counts negative."""
+        integers = weights.T.astype(np.int32)  # [inputs, outputs]
+        match self.encoding:
+            case Encoding.DIFFERENTIAL_COLUMNS:
+                signs = np.stack([np.maximum(integers, 0), np.maximum(-integers, 0)], axis=-1)
+                return self._interleave(signs)
+            case Encoding.DIFFERENTIAL_ROWS:
+                rows = np.stack([np.maximum(integers, 0), np.maximum(-integers, 0)], axis=1)
+                drive = np.where(np.arange(self.rows) % 2, -1, 1)[:, None]
+                return (self._interleave(rows.reshape(self.rows, -1, 1)) * drive).astype(np.int16)
+            case Encoding.OFFSET:
+                unit = np.ones((self.rows, 1), np.int16)
+                return np.concatenate([self._interleave((integers + self.offset)[..., None]), unit], axis=1)
+            case Encoding.TWOS_COMPLEMENT:
+                return self._interleave(integers[..., None])
+
+    def column_outputs(self) -> npt.NDArray[np.int64]:
+        """Which output each column adds to; `outputs` for the unit column."""
+        return np.arange(self.columns) // (len(self.slices) * self.columns_per_slice)
+
+    def column_factors(self) -> npt.NDArray[np.int64]:
+        """What each column's code is multiplied by before it is added; 0 for the unit column."""
+        signs = (1, -1)[: self.columns_per_slice]
+        factors = np.array([part.factor * sign for part in self.slices for sign in signs], np.int64)
+        unit = np.zeros(self.columns - factors.size * self.outputs, np.int64)
+        return np.concatenate([np.tile(factors, self.outputs), unit])
+
+    def _interleave(self, integers: npt.NDArray[np.int32]) -> Cells:
+        """Integers `[rows, outputs, signs]` to cells `[rows, outputs * slices * signs]`."""
+        digits = np.stack([part.digits(integers) for part in self.slices], axis=2)
+        return digits.reshape(len(integers), -1).astype(np.int16)

@@ -1,0 +1,29 @@
+"""Diagnostics: what is wrong, where, and what to do. Data here, words in the catalogue, text from `render`."""
+
+from cimspec.diag.catalogue.code import Code
+from cimspec.diag.codes import CODES
+from cimspec.diag.collect import CimError, Diagnostics, fail, in_reading_order
+from cimspec.diag.diagnostic import Diagnostic, Label, Severity, Source, Span
+from cimspec.diag.render import Format, render
+from cimspec.diag.suggest import did_you_mean
+
+__all__ = [
+    # diagnostic
+    "Source",
+    "Span",
+    "Severity",
+    "Label",
+    "Diagnostic",
+    # collect
+    "CimError",
+    "Diagnostics",
+    "fail",
+    "in_reading_order",
+    # codes
+    "Code",
+    "CODES",
+    # render, suggest
+    "Format",
+    "render",
+    "did_you_mean",
+]

@@ -1,0 +1,1 @@
+"""The pages of the catalogue, one file for each hundred codes."""

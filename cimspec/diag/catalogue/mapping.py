@@ -1,0 +1,22 @@
+"""5xx: programs, and networks that cannot be mapped to the chip."""
+
+from cimspec.diag.catalogue.code import Code
+
+CODES = (
+    Code(
+        "CIM501",
+        "program not readable",
+        what="The file is not a compiled program, is damaged, or comes from another version.",
+        why="The simulator executes programs exactly as written, so it takes no half-understood ones.",
+        example="cimspec simulate spec.cim",
+        fix="cimspec compile spec.cim, then simulate what it wrote",
+    ),
+    Code(
+        "CIM502",
+        "layer cannot be mapped",
+        what="No placement of the layer on the chip's crossbars exists.",
+        why="For example the columns of one weight must share a crossbar where they are subtracted before the ADC.",
+        example="crossbar { columns = 1; encoding = differential_columns; ... }; adc { subtraction = before_adc; ... }",
+        fix="crossbar { columns = 2; encoding = differential_columns; ... }; adc { subtraction = before_adc; ... }",
+    ),
+)

@@ -1,0 +1,9 @@
+"""Networks: layers, shapes, and how many bits each layer gets."""
+
+from cimspec.graph.build import build_graph
+from cimspec.graph.graph import Graph
+from cimspec.graph.layer import Layer, Op, Shape
+from cimspec.graph.precision import Policy, Precision
+from cimspec.graph.signs import nonnegative_layers
+
+__all__ = ["Graph", "Layer", "Op", "Policy", "Precision", "Shape", "build_graph", "nonnegative_layers"]

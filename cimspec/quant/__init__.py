@@ -1,0 +1,1 @@
+"""Float training, quantization, and the quality of a quantized network. Importing this loads no torch."""

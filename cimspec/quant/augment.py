@@ -1,0 +1,35 @@
+"""Random small distortions of training images: images -> images of the same shape.
+
+Rotation, scale, shear and shift, and an elastic field that is drawn on a coarse grid and interpolated (after Simard et
+al., "Best practices for convolutional neural networks applied to visual document analysis", ICDAR 2003).
+"""
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional
+
+ROTATION = 0.26  # radians, about 15 degrees
+SCALE = 0.15
+SHEAR = 0.2
+SHIFT = 0.16  # of half the image's side: 2.2 pixels of 28
+ELASTIC = 0.09  # of half the image's side at the nodes of the coarse grid
+COARSE = 5  # nodes of the elastic field along a side
+
+
+def distort(images: Tensor, strength: float, generator: Generator) -> Tensor:
+    """Each image [images, channels, height, width] distorted on its own; `strength` 1 is the full range, 0 none."""
+    if strength == 0:
+        return images
+    count = len(images)
+    turn, shear, stretch_x, stretch_y = (
+        strength * limit * (2 * torch.rand(count, generator=generator) - 1)
+        for limit in (ROTATION, SHEAR, SCALE, SCALE)
+    )
+    shift = strength * SHIFT * (2 * torch.rand(count, 2, generator=generator) - 1)
+    cos, sin = torch.cos(turn), torch.sin(turn)
+    row_x = torch.stack(((1 + stretch_x) * cos, -sin + shear, shift[:, 0]), 1)
+    row_y = torch.stack((sin, (1 + stretch_y) * cos, shift[:, 1]), 1)
+    grid = functional.affine_grid(torch.stack((row_x, row_y), 1), list(images.shape), align_corners=False)
+    nodes = strength * ELASTIC * torch.randn(count, 2, COARSE, COARSE, generator=generator)
+    field = functional.interpolate(nodes, images.shape[2:], mode="bicubic", align_corners=True)
+    return functional.grid_sample(images, grid + field.permute(0, 2, 3, 1), align_corners=False)

@@ -1,0 +1,105 @@
+"""The quality of many policies of one network on one split: Tables + Split -> Policy -> Quality.
+
+Two caches make it fast: quantized layers by (layer, precision), and live activations by the precisions of the layers
+before, least recently used first out. Neither changes a result.
+"""
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from cimspec.data.dataset import Split
+from cimspec.graph.layer import Layer
+from cimspec.graph.precision import Policy, Precision
+from cimspec.quant.execute import Plan, channels_last, float_outputs
+from cimspec.quant.fake import FakeLayer, fake_function, fake_layer
+from cimspec.quant.quality import Quality, measure
+from cimspec.quant.tables import Tables, quantize_layer
+
+Values = dict[str, Tensor]
+CACHE_BYTES = 256 * 1024 * 1024
+
+
+class FakeQuantEvaluator:
+    """Measures policies without fine-tuning. Not for use from several threads at once."""
+
+    def __init__(self, tables: Tables, split: Split, *, cache_bytes: int = CACHE_BYTES) -> None:
+        self._tables = tables
+        self._plan = Plan.of(tables.graph)
+        self._images = channels_last(torch.from_numpy(split.images))
+        self._labels = torch.from_numpy(split.labels)
+        outputs = float_outputs(tables.graph, tables.weights, self._images)
+        self._float_log_probabilities = functional.log_softmax(outputs.flatten(1), 1)
+        self._segments = _segments(tables.graph.layers)
+        self._layers: dict[tuple[str, Precision], FakeLayer] = {}
+        self._prefixes = PrefixCache(cache_bytes)
+
+    def quality(self, policy: Policy) -> Quality:
+        """The quality of the network quantized to `policy`, without fine-tuning."""
+        with torch.no_grad():
+            return measure(self._outputs(policy), self._float_log_probabilities, self._labels)
+
+    def _outputs(self, policy: Policy) -> Tensor:
+        apply = fake_function(
+            self._tables.graph, dict(self._tables.add_scales), lambda name: self._layer(name, policy[name])
+        )
+        precisions = tuple(policy[segment[0].name] for segment in self._segments[1:])
+        known, values = self._prefixes.longest(precisions[:-1])
+        if known == 0:
+            values = {self._tables.graph.layers[0].name: self._images}
+            self._plan.advance(values, self._segments[0], apply)
+        for index in range(known, len(precisions)):
+            self._plan.advance(values, self._segments[index + 1], apply)
+            if index + 1 < len(precisions):
+                self._prefixes.put(precisions[: index + 1], values)
+        return values[self._tables.graph.output.name]
+
+    def _layer(self, name: str, precision: Precision) -> FakeLayer:
+        key = (name, precision)
+        if key not in self._layers:
+            self._layers[key] = fake_layer(
+                self._tables.graph[name], quantize_layer(self._tables, name, precision)
+            )
+        return self._layers[key]
+
+
+class PrefixCache:
+    """Live values after the first k crossbar layers, by those layers' precisions; bounded in bytes."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._used_bytes = 0
+        self._entries: OrderedDict[tuple[Precision, ...], Values] = OrderedDict()
+
+    def longest(self, precisions: tuple[Precision, ...]) -> tuple[int, Values]:
+        """The largest k with an entry for the first k precisions, and a copy of its mapping; `(0, {})` if none."""
+        for length in range(len(precisions), 0, -1):
+            entry = self._entries.get(precisions[:length])
+            if entry is not None:
+                self._entries.move_to_end(precisions[:length])
+                return length, dict(entry)
+        return 0, {}
+
+    def put(self, key: tuple[Precision, ...], values: Values) -> None:
+        """Keep `values`, and drop the entries used longest ago until all fit."""
+        self._entries[key] = dict(values)
+        self._used_bytes += _size_bytes(values)
+        while self._used_bytes > self._limit_bytes:
+            _, dropped = self._entries.popitem(last=False)
+            self._used_bytes -= _size_bytes(dropped)
+
+
+def _size_bytes(values: Values) -> int:
+    return sum(value.element_size() * value.nelement() for value in values.values())
+
+
+def _segments(layers: tuple[Layer, ...]) -> tuple[tuple[Layer, ...], ...]:
+    """The layers after the input, cut before each crossbar layer; the first piece has none."""
+    pieces: list[list[Layer]] = [[]]
+    for layer in layers[1:]:
+        if layer.runs_on_crossbars:
+            pieces.append([])
+        pieces[-1].append(layer)
+    return tuple(map(tuple, pieces))

@@ -1,0 +1,67 @@
+"""Quantization steps that minimise the mean squared error, by a grid search in numpy. Needs no torch.
+
+Values -> step. A smaller step resolves more but clips earlier; the grid runs over the clipping point, from the largest
+magnitude downwards. Rounding is half to even everywhere, as in the integer network.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from cimspec.quant.parameters import FloatArray, WeightCodes, activation_range, weight_limit
+
+SMALLEST_STEP = 1e-8
+"""For tensors that are all zero: any step codes them exactly, and this one still has an inverse in float32."""
+CLIPPING = np.linspace(1.0, 0.2, 65)
+"""Clipping points tried, as shares of the largest magnitude."""
+ACTIVATION_SAMPLE = 32768
+"""Values that an activation step is fitted to; a share of the nonzero ones, evenly spaced."""
+
+
+def weight_steps(weight: npt.NDArray[np.float32], weight_bits: int) -> FloatArray:
+    """The best symmetric step of each output channel: weight [outputs, ...] -> [outputs]."""
+    rows = weight.reshape(len(weight), -1).astype(np.float32)
+    limit = weight_limit(weight_bits)
+    largest = np.maximum(np.abs(rows).max(axis=1), SMALLEST_STEP * limit)
+    best_error = np.full(len(rows), np.inf)
+    best_step = largest / limit
+    for clipping in CLIPPING:
+        step = (largest * np.float32(clipping / limit)).astype(np.float32)
+        error = _squared_error(rows, step[:, None], -limit, limit).sum(axis=1)
+        better = error < best_error
+        best_error[better] = error[better]
+        best_step[better] = step[better]
+    return best_step.astype(np.float64)
+
+
+def activation_step(values: npt.NDArray[np.float32], activation_bits: int, *, signed: bool) -> float:
+    """The best step of one tensor, whatever its shape; unsigned tensors hold nothing below zero that counts."""
+    sample = activation_sample(values, signed=signed)
+    low, high = activation_range(activation_bits, signed)
+    largest = max(float(np.abs(sample).max(initial=0.0)), SMALLEST_STEP * high)
+    errors = [_squared_error(sample, np.float32(largest * c / high), low, high).sum() for c in CLIPPING]
+    return largest * float(CLIPPING[int(np.argmin(errors))]) / high
+
+
+def activation_sample(values: npt.NDArray[np.float32], *, signed: bool) -> npt.NDArray[np.float32]:
+    """At most `ACTIVATION_SAMPLE` of the values that a step can code wrongly: zero is exact at every step."""
+    flat = values.ravel()
+    flat = flat[flat != 0] if signed else flat[flat > 0]
+    stride = -(-len(flat) // ACTIVATION_SAMPLE) if len(flat) else 1
+    # The largest value sets the grid, so it stays in the sample.
+    extremes = flat[[int(np.abs(flat).argmax())]] if len(flat) else flat
+    return np.concatenate((flat[::stride], extremes))
+
+
+def weight_codes(weight: npt.NDArray[np.float32], step: FloatArray, weight_bits: int) -> WeightCodes:
+    """`clip(rint(weight / step))`: weight [outputs, ...] -> codes [outputs, inputs]."""
+    limit = weight_limit(weight_bits)
+    rows = weight.reshape(len(weight), -1).astype(np.float64)
+    return np.clip(np.rint(rows / step[:, None]), -limit, limit).astype(np.int16)
+
+
+def _squared_error(
+    values: npt.NDArray[np.float32], step: npt.NDArray[np.float32] | np.float32, low: int, high: int
+) -> npt.NDArray[np.float32]:
+    codes = np.clip(np.rint(values / step), low, high)
+    difference = codes * step - values
+    return difference * difference

@@ -1,0 +1,136 @@
+"""A quantized network that can be trained: Tables + Policy -> Student -> QuantizedParameters.
+
+Weights, biases, weight steps per output, activation steps and the steps of additions are torch parameters, started
+from post-training quantization.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cimspec.graph.graph import Graph
+from cimspec.graph.layer import Add, Layer
+from cimspec.graph.precision import Policy, Precision
+from cimspec.graph.signs import nonnegative_layers
+from cimspec.quant.execute import LayerFunction, channels_last, multiply
+from cimspec.quant.lsq import quantize_learned, round_through
+from cimspec.quant.parameters import (
+    ADD_BITS,
+    FloatArray,
+    LayerParameters,
+    QuantizedParameters,
+    activation_range,
+    weight_limit,
+)
+from cimspec.quant.steps import SMALLEST_STEP, weight_codes
+from cimspec.quant.tables import Tables, quantize_layer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StudentLayer:
+    """One crossbar layer in training."""
+
+    precision: Precision
+    weight: Tensor
+    bias: Tensor
+    weight_step: Tensor  # [outputs, 1, ...], to broadcast over the weight
+    input_step: Tensor  # scalar
+    input_signed: bool
+
+    def run(self, layer: Layer, inputs: Tensor) -> Tensor:
+        """Outputs of the quantized layer, differentiable in all four tensors and the inputs."""
+        low, high = activation_range(self.precision.activation_bits, self.input_signed)
+        coded = quantize_learned(inputs, self.input_step, low, high, shared_by=inputs[0].numel())
+        limit = weight_limit(self.precision.weight_bits)
+        weight = quantize_learned(
+            self.weight, self.weight_step, -limit, limit, shared_by=self.weight[0].numel()
+        )
+        bias = round_through(self.bias, (self.weight_step.flatten() * self.input_step).detach())
+        return multiply(layer, coded, weight, bias)
+
+    def parameters(self) -> LayerParameters:
+        """The layer as it stands, quantized."""
+        step = self.weight_step.detach().flatten().double().numpy().copy()
+        weight = self.weight.detach().contiguous().numpy()
+        return LayerParameters(
+            self.precision,
+            weight_codes(weight, step, self.precision.weight_bits),
+            step,
+            self.bias.detach().double().numpy().copy(),
+            float(self.input_step.detach()),
+            self.input_signed,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Student:
+    """A quantized network in training."""
+
+    graph: Graph
+    layers: dict[str, StudentLayer]
+    add_steps: dict[str, Tensor]
+
+    @classmethod
+    def of(cls, tables: Tables, policy: Policy) -> "Student":
+        """The network as post-training quantization leaves it."""
+        layers = {name: _student_layer(tables, name, precision) for name, precision in policy}
+        add_steps = {name: _parameter(np.asarray(step)) for name, step in tables.add_scales.items()}
+        return cls(tables.graph, layers, add_steps)
+
+    @property
+    def values(self) -> Sequence[Tensor]:
+        """Weights and biases."""
+        return [tensor for layer in self.layers.values() for tensor in (layer.weight, layer.bias)]
+
+    @property
+    def steps(self) -> Sequence[Tensor]:
+        """Quantization steps."""
+        own = [tensor for layer in self.layers.values() for tensor in (layer.weight_step, layer.input_step)]
+        return [*own, *self.add_steps.values()]
+
+    def keep_steps_positive(self) -> None:
+        """Undo an update that took a step to zero or below."""
+        with torch.no_grad():
+            for step in self.steps:
+                step.clamp_(min=SMALLEST_STEP)
+
+    def function(self) -> LayerFunction:
+        """What the layers compute."""
+        nonnegative = nonnegative_layers(self.graph)
+
+        def apply(layer: Layer, operands: tuple[Tensor, ...]) -> Tensor:
+            if isinstance(layer.op, Add):
+                low, high = activation_range(ADD_BITS, layer.name not in nonnegative)
+                total = operands[0] + operands[1]
+                return quantize_learned(total, self.add_steps[layer.name], low, high, shared_by=layer.size)
+            return self.layers[layer.name].run(layer, operands[0])
+
+        return apply
+
+    def parameters(self) -> QuantizedParameters:
+        """The network as it stands, quantized."""
+        return QuantizedParameters(
+            {name: layer.parameters() for name, layer in self.layers.items()},
+            {name: float(step.detach()) for name, step in self.add_steps.items()},
+        )
+
+
+def _student_layer(tables: Tables, name: str, precision: Precision) -> StudentLayer:
+    start = quantize_layer(tables, name, precision)
+    weight = tables.weights[name]["weight"]
+    step = start.weight_scale.reshape(-1, *([1] * (weight.ndim - 1)))
+    return StudentLayer(
+        precision,
+        _parameter(weight),
+        _parameter(start.bias),
+        _parameter(step),
+        _parameter(np.asarray(start.input_scale)),
+        start.input_signed,
+    )
+
+
+def _parameter(values: FloatArray | np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Tensor:
+    return channels_last(torch.tensor(values, dtype=torch.float32)).requires_grad_(True)

@@ -1,0 +1,87 @@
+"""Everything post-training quantization needs for any policy, in numpy, and the parameters of one policy from it.
+
+Tables + Policy -> QuantizedParameters. The steps of all bits are there already; weight codes and biases follow on
+demand, since for large networks all of them at once would not fit. Needs no torch; `calibrate.py` makes the tables.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from cimspec.graph.graph import Graph
+from cimspec.graph.layer import Layer
+from cimspec.graph.precision import Policy, Precision
+from cimspec.graph.signs import nonnegative_layers
+from cimspec.quant.parameters import FloatArray, LayerParameters, QuantizedParameters, WeightCodes
+from cimspec.quant.steps import weight_codes
+from cimspec.quant.weights import Weights
+
+TABLE_BITS = range(2, 9)
+"""Bits that steps are tabulated for."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerTable:
+    """One crossbar layer's steps by bits, and the mean inputs that bias correction needs."""
+
+    weight_steps: Mapping[int, FloatArray]  # weight bits -> [outputs]
+    input_steps: Mapping[int, float]  # activation bits -> step
+    input_signed: bool
+    mean_input: FloatArray  # [inputs], over images and positions, of the float network
+    mean_coded_input: Mapping[int, FloatArray]  # activation bits -> [inputs], of the same inputs after coding
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tables:
+    """A float network, batch normalization folded, with what quantizes it to any policy."""
+
+    graph: Graph
+    weights: Weights
+    layers: Mapping[str, LayerTable]
+    add_scales: Mapping[str, float]
+
+    def weight_codes(self, name: str, weight_bits: int) -> WeightCodes:
+        """Weight codes [outputs, inputs] of a layer."""
+        return weight_codes(
+            self.weights[name]["weight"], self.layers[name].weight_steps[weight_bits], weight_bits
+        )
+
+    def bias(self, name: str, precision: Precision, codes: WeightCodes) -> FloatArray:
+        """The bias [outputs] that makes the mean output over the calibration images that of the float layer.
+
+        Coding changes the mean of output o by `sum_i W[o,i] E[x_i] - step[o] sum_i q[o,i] E[coded x_i]`, averaged over
+        positions (after Nagel et al., "Data-free quantization through weight equalization and bias correction",
+        ICCV 2019, with measured means).
+        """
+        table, own = self.layers[name], self.weights[name]
+        rows = own["weight"].reshape(len(codes), -1).astype(np.float64)
+        coded = table.weight_steps[precision.weight_bits] * (
+            codes.astype(np.float64) @ table.mean_coded_input[precision.activation_bits]
+        )
+        return own["bias"].astype(np.float64) + rows @ table.mean_input - coded
+
+
+def quantize_layer(tables: Tables, name: str, precision: Precision) -> LayerParameters:
+    """One layer's parameters at `precision`, without fine-tuning."""
+    table = tables.layers[name]
+    codes = tables.weight_codes(name, precision.weight_bits)
+    return LayerParameters(
+        precision,
+        codes,
+        table.weight_steps[precision.weight_bits],
+        tables.bias(name, precision, codes),
+        table.input_steps[precision.activation_bits],
+        table.input_signed,
+    )
+
+
+def quantize(tables: Tables, policy: Policy) -> QuantizedParameters:
+    """Every layer's parameters under `policy`, without fine-tuning."""
+    layers = {name: quantize_layer(tables, name, precision) for name, precision in policy}
+    return QuantizedParameters(layers, tables.add_scales)
+
+
+def input_is_signed(graph: Graph, layer: Layer) -> bool:
+    """Whether the values that enter `layer` can be negative, by structure alone."""
+    return layer.inputs[0] not in nonnegative_layers(graph)

@@ -1,0 +1,138 @@
+"""Evaluations: what a policy is worth on the validation split, counted once for each method and kept on disk.
+
+Policy -> quality (divergence from the float network) and latency. Budgets count distinct policies; asking again is free.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cimspec.diag import fail
+from cimspec.graph import Policy
+from cimspec.search.space import Choice, Space
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Measured on the validation split, without fine-tuning."""
+
+    kl: float  # mean KL(float || quantized), nats
+    accuracy: float  # 0 .. 1
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One evaluated policy."""
+
+    choice: Choice
+    policy: Policy
+    latency_ns: float
+    score: Score
+
+
+class BudgetSpentError(Exception):
+    """A method asked for one policy more than its budget allows."""
+
+
+Measure = Callable[[Policy], Score]
+
+
+class Store:
+    """Scores on disk, keyed by what was measured and the policy. Every score is durable before the search goes on."""
+
+    def __init__(self, path: Path, digest: str) -> None:
+        self._digest = digest
+        try:
+            self._database = sqlite3.connect(path)
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = NORMAL")
+            self._database.execute(
+                "CREATE TABLE IF NOT EXISTS evaluations (digest TEXT, policy TEXT, kl REAL, accuracy REAL,"
+                " PRIMARY KEY (digest, policy))"
+            )
+            rows = self._database.execute(
+                "SELECT policy, kl, accuracy FROM evaluations WHERE digest = ?", (digest,)
+            ).fetchall()
+        except sqlite3.Error as error:
+            fail(
+                "CIM904",
+                f"cannot use the evaluations in `{path}`: {error}",
+                help="delete the file, or choose another folder with `--out`",
+            )
+        self._known = {policy: Score(kl, accuracy) for policy, kl, accuracy in rows}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._database.close()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def score(self, policy: Policy, measure: Measure) -> Score:
+        """The stored score, or a measured one, which is then stored."""
+        key = " ".join(f"{weight_bits}:{activation_bits}" for weight_bits, activation_bits in policy.precisions)
+        if key not in self._known:
+            score = measure(policy)
+            with self._database:
+                self._database.execute(
+                    "INSERT OR REPLACE INTO evaluations VALUES (?, ?, ?, ?)",
+                    (self._digest, key, score.kl, score.accuracy),
+                )
+            self._known[key] = score
+        return self._known[key]
+
+
+class Account:
+    """One method's evaluations: distinct ones are counted against its budget, in the order in which they were asked."""
+
+    def __init__(
+        self, space: Space, score: Callable[[Policy], Score], budget: int, on_trial: Callable[[], None] | None = None
+    ) -> None:
+        self.space = space
+        self.budget = budget
+        self._score = score
+        self._trials: dict[Choice, Trial] = {}
+        self._on_trial = on_trial
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """Distinct trials so far, first asked first."""
+        return tuple(self._trials.values())
+
+    @property
+    def spent(self) -> int:
+        """Distinct evaluations so far."""
+        return len(self._trials)
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether nothing new can be asked: the budget is spent, or the whole space is known."""
+        return self.spent >= min(self.budget, self.space.size)
+
+    def knows(self, choice: Choice) -> bool:
+        """Whether `choice` was evaluated already."""
+        return choice in self._trials
+
+    def evaluate(self, choice: Choice) -> Trial:
+        """The trial of `choice`. Raises `BudgetSpentError` if it is new and the budget is spent."""
+        if choice not in self._trials:
+            if self.spent >= self.budget:
+                raise BudgetSpentError
+            policy = self.space.policy(choice)
+            self._trials[choice] = Trial(choice, policy, self.space.latency_ns(choice), self._score(policy))
+            if self._on_trial:
+                self._on_trial()
+        return self._trials[choice]
+
+
+def fastest_under(trials: tuple[Trial, ...], kl_limit: float) -> Trial | None:
+    """The fastest trial whose divergence is at most `kl_limit`; of equally fast ones the closest to the float network."""
+    feasible = [trial for trial in trials if trial.score.kl <= kl_limit]
+    return min(feasible, key=lambda trial: (trial.latency_ns, trial.score.kl), default=None)

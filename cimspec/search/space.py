@@ -1,0 +1,108 @@
+"""The search space: for each crossbar layer the precisions worth trying, and what each costs.
+
+From a graph, a chip and the spec's `search` block. Where the ADC is lossless, a precision is dropped if another one has
+at least its bits everywhere and costs no more: wider codes cannot be worse there. Otherwise all stay, since narrower
+codes sum lower and have wider margins.
+"""
+
+import math
+from dataclasses import dataclass
+
+from cimspec.compiler import compile_program
+from cimspec.compiler.layout import Layout
+from cimspec.cost import Cost, program_cost
+from cimspec.diag import did_you_mean, fail
+from cimspec.graph import Graph, Policy, Precision
+from cimspec.sim import Converter, largest_column_sum
+from cimspec.spec.chip import Chip
+from cimspec.spec.search import SearchSpec
+
+Choice = tuple[int, ...]
+"""An index into each layer's options."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One precision of one layer."""
+
+    precision: Precision
+    latency_ns: float
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """What may be chosen, layer by layer in execution order. Options are sorted by latency, fastest first."""
+
+    names: tuple[str, ...]
+    options: tuple[tuple[Option, ...], ...]
+
+    @property
+    def size(self) -> int:
+        """Number of policies."""
+        return math.prod(len(options) for options in self.options)
+
+    def policy(self, choice: Choice) -> Policy:
+        """The policy that `choice` stands for."""
+        chosen = zip(self.options, choice, strict=True)
+        return Policy(self.names, tuple(options[index].precision for options, index in chosen))
+
+    def latency_ns(self, choice: Choice) -> float:
+        """Latency of one input: layers follow each other, so theirs add."""
+        return sum(options[index].latency_ns for options, index in zip(self.options, choice, strict=True))
+
+    def widest(self) -> Choice:
+        """The most bits everywhere."""
+        return tuple(
+            max(range(len(options)), key=lambda index: options[index].precision) for options in self.options
+        )
+
+
+def build_space(graph: Graph, chip: Chip, search: SearchSpec) -> Space:
+    """The space of `search` on `chip`. Raises `CimError` (CIM607) where `keep` names no crossbar layer."""
+    names = tuple(layer.name for layer in graph.crossbar_layers)
+    kept = _kept(names, search)
+    widths = {
+        Precision(weight_bits, activation_bits)
+        for weight_bits in search.weight_bits
+        for activation_bits in search.activation_bits
+    }
+    costs = {
+        precision: program_cost(compile_program(graph, graph.uniform(*precision), chip))
+        for precision in widths | set(kept.values())
+    }
+    collapse = is_lossless(chip)
+    options = tuple(
+        _options(index, (kept[name],) if name in kept else tuple(widths), costs, collapse)
+        for index, name in enumerate(names)
+    )
+    return Space(names, options)
+
+
+def is_lossless(chip: Chip) -> bool:
+    """Whether the chip's ADC tells all column sums apart."""
+    signed = Layout(chip, 1, 1, 2).subtracts_before_adc
+    largest = largest_column_sum(chip)
+    return Converter.of(chip, signed, None).is_lossless(-largest if signed else 0, largest)
+
+
+def _kept(names: tuple[str, ...], search: SearchSpec) -> dict[str, Precision]:
+    for keep in search.keep:
+        if keep.layer not in names:
+            near = did_you_mean(keep.layer, names)
+            help_text = f"did you mean `{near}`?" if near else None
+            fail("CIM607", f"`keep` names `{keep.layer}`, which is no layer on crossbars", help=help_text)
+    return {keep.layer: Precision(keep.weight_bits, keep.activation_bits) for keep in search.keep}
+
+
+def _options(
+    layer: int, precisions: tuple[Precision, ...], costs: dict[Precision, Cost], collapse: bool
+) -> tuple[Option, ...]:
+    options = [Option(precision, costs[precision].layers[layer].latency_ns) for precision in precisions]
+    if collapse:
+        options = [option for option in options if not any(_beats(other, option) for other in options)]
+    return tuple(sorted(options, key=lambda option: (option.latency_ns, option.precision)))
+
+
+def _beats(other: Option, option: Option) -> bool:
+    wider = all(a >= b for a, b in zip(other.precision, option.precision, strict=True))
+    return other.precision != option.precision and wider and other.latency_ns <= option.latency_ns

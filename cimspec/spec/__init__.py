@@ -1,0 +1,81 @@
+"""The spec: a `.cim` file as validated models, and the loader that makes it."""
+
+from cimspec.spec.base import SpecModel
+from cimspec.spec.bind import Loaded, load, load_spec
+from cimspec.spec.chip import (
+    Adc,
+    AdcRange,
+    AdcStep,
+    Chip,
+    Crossbar,
+    Dac,
+    Encoding,
+    SliceCount,
+    StepCount,
+    Subtraction,
+    WeightMode,
+)
+from cimspec.spec.search import Keep, Method, Objective, Requirements, SearchSpec
+from cimspec.spec.spec import Spec
+from cimspec.spec.training import TrainingSpec
+from cimspec.spec.workload import (
+    AddSpec,
+    AvgPoolSpec,
+    BatchNormSpec,
+    BuiltinData,
+    Conv2dSpec,
+    DataSpec,
+    FlattenSpec,
+    GlobalAvgPoolSpec,
+    InputSpec,
+    LayerSpec,
+    LinearSpec,
+    MaxPoolSpec,
+    ModelSpec,
+    OpSpec,
+    ReluSpec,
+)
+
+__all__ = [
+    # bind: a file -> a spec
+    "load_spec",
+    "load",
+    "Loaded",
+    "Spec",
+    "SpecModel",
+    # chip
+    "Chip",
+    "Crossbar",
+    "Adc",
+    "Dac",
+    "Encoding",
+    "Subtraction",
+    "AdcRange",
+    "AdcStep",
+    "WeightMode",
+    "SliceCount",
+    "StepCount",
+    # workload
+    "ModelSpec",
+    "LayerSpec",
+    "OpSpec",
+    "InputSpec",
+    "Conv2dSpec",
+    "LinearSpec",
+    "BatchNormSpec",
+    "ReluSpec",
+    "MaxPoolSpec",
+    "AvgPoolSpec",
+    "GlobalAvgPoolSpec",
+    "AddSpec",
+    "FlattenSpec",
+    "DataSpec",
+    "BuiltinData",
+    # training and search
+    "TrainingSpec",
+    "SearchSpec",
+    "Keep",
+    "Requirements",
+    "Objective",
+    "Method",
+]

@@ -1,0 +1,122 @@
+"""Loads a `.cim` file: a path and overrides -> the validated Spec, the warnings, and where everything was written.
+
+All that is wrong is collected: first in the text of all files, then in what it means.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cimspec.diag import Diagnostic, Diagnostics, Span, in_reading_order
+from cimspec.lang import Call, Definition, Section
+from cimspec.spec.blocks import Binding, Place, bind_block, bind_call
+from cimspec.spec.blocks import Path as SpecPath
+from cimspec.spec.checks import check
+from cimspec.spec.chip import Chip
+from cimspec.spec.fields import Block, entries
+from cimspec.spec.files import read_modules
+from cimspec.spec.layers import bind_model
+from cimspec.spec.overrides import apply_overrides
+from cimspec.spec.resolve import FORMS, Roots, resolve
+from cimspec.spec.search import SearchSpec
+from cimspec.spec.spec import Spec
+from cimspec.spec.training import TrainingSpec
+from cimspec.spec.workload import DataSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A spec with what later steps need to speak of its text.
+
+    Keys of `spans` follow the attributes of Spec: `("chip", "adc", "bits")` is a value, `("chip", "adc")` the head of a
+    block, `("model", "layers", 3)` the head of a layer, `("search", "keep", 0)` a statement.
+    """
+
+    spec: Spec
+    warnings: tuple[Diagnostic, ...]
+    spans: Mapping[SpecPath, Span]
+
+    def span(self, *path: str | int) -> Span | None:
+        """Where the value at `path` was written; for a default, where the block around it was."""
+        return nearest(self.spans, path)
+
+
+def nearest(spans: Mapping[SpecPath, Span], path: SpecPath) -> Span | None:
+    """The span of `path`, else of the closest thing around it."""
+    while path and path not in spans:
+        path = path[:-1]
+    return spans.get(path)
+
+
+def load_spec(path: str | Path, overrides: Sequence[str] = ()) -> Spec:
+    """The spec in a file, with overrides such as `chip.adc.bits=6`. Raises CimError with all that is wrong."""
+    return load(path, overrides).spec
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Loaded:
+    """Like `load_spec`, with the warnings and the spans."""
+    diagnostics = Diagnostics()
+    path = Path(path)
+    module = read_modules(path, diagnostics)
+    roots = apply_overrides(resolve(module, diagnostics), overrides, diagnostics)
+    binding = Binding(diagnostics)
+    spec = bind(roots, path.stem, binding)
+    diagnostics.raise_if_errors()
+    assert spec is not None, "what keeps a spec from being built was reported"
+    return Loaded(spec, in_reading_order(diagnostics.all), binding.spans)
+
+
+def bind(roots: Roots, name: str, binding: Binding) -> Spec | None:
+    """The spec that the trees describe, checked as a whole."""
+    chip = bind_chip(roots.chip, binding) if roots.chip else None
+    model = bind_model(roots.model, binding) if roots.model else None
+    data = bind_data(roots.data, binding) if roots.data else None
+    training = bind_training(roots.training, binding) if roots.training else TrainingSpec()
+    search = bind_search(roots.search, binding) if roots.search else None
+    check(chip, model, search, roots.data is not None, binding)
+    if chip is None or model is None or training is None or binding.diagnostics.has_errors:
+        return None
+    spec = Spec(name=name, digest="", chip=chip, model=model, data=data, training=training, search=search)
+    return spec.model_copy(update={"digest": digest(spec)})
+
+
+def bind_chip(section: Section, binding: Binding) -> Chip | None:
+    """The chip of a section."""
+    assert section.name is not None, "a chip without a name was reported"
+    place = Place("chip", section.span, ("chip",))
+    return bind_block(Chip, place, section.body or (), binding, given={"name": section.name.text})
+
+
+def bind_training(section: Section, binding: Binding) -> TrainingSpec | None:
+    """The training of a section."""
+    return bind_block(
+        TrainingSpec, Place("training", section.span, ("training",)), section.body or (), binding
+    )
+
+
+def bind_search(section: Section, binding: Binding) -> SearchSpec | None:
+    """The search of a section."""
+    return bind_block(SearchSpec, Place("search", section.span, ("search",)), section.body or (), binding)
+
+
+def bind_data(definition: Definition, binding: Binding) -> DataSpec | None:
+    """The data of a definition."""
+    binding.spans["data",] = definition.span
+    (source,) = (entry for entry in entries(DataSpec) if entry.name == "source")
+    assert isinstance(source.type, Block), "data comes from a call"
+    if not isinstance(definition.value, Call):
+        message = "`data` is not written like this"
+        binding.diagnostics.error("CIM213", message, definition.value.span, label=f"write `{FORMS['data']}`")
+        return None
+    bound = bind_call(source.type, definition.value, ("data", "source"), binding)
+    # bind_call makes one of the models that `source` allows; the checker cannot follow that.
+    return DataSpec(name=definition.name.text, source=bound) if bound else None  # type: ignore[arg-type]
+
+
+def digest(spec: Spec) -> str:
+    """sha256 of the content: the same for every text, file name and machine that means the same."""
+    content = spec.model_dump(mode="json", exclude={"name", "digest"})
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()

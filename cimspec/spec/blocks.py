@@ -1,0 +1,242 @@
+"""Binds a block of the tree to its pydantic model, whichever it is: statements -> validated model, with spans.
+
+Everything wrong with a block is reported in one go. Layers and top-level statements are in layers.py and bind.py.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from cimspec.diag import Diagnostics, Span, did_you_mean
+from cimspec.lang import Assign, Call, Pin, Section, Statement, Word
+from cimspec.spec.base import SpecModel
+from cimspec.spec.fields import Block, Choice, Entry, Items, Scalar, entries, kind_of
+from cimspec.spec.model_errors import report_model_errors
+from cimspec.spec.values import convert_value, one_of
+
+Model = TypeVar("Model", bound=SpecModel)
+Path = tuple[str | int, ...]  # where a value is in the Spec: ("chip", "adc", "bits"), ("model", "layers", 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What binding writes to: diagnostics, and the span of everything that was written."""
+
+    diagnostics: Diagnostics
+    spans: dict[Path, Span] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The block being bound: its word, the span of its head, its path in the Spec, and the name in messages."""
+
+    word: str
+    head: Span
+    path: Path
+
+    def inner(self, section: Section, name: str | int) -> "Place":
+        """The place of a block inside this one."""
+        return Place(section.kind.text, section.span, (*self.path, name))
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A block under construction: values by field name, fields that are wrong, and where each was written."""
+
+    values: dict[str, object]
+    wrong: set[str] = field(default_factory=set)
+    spans: dict[str | int | tuple[str, int], Span] = field(default_factory=dict)
+
+
+def bind_block(
+    model: type[Model],
+    place: Place,
+    body: Iterable[Statement],
+    binding: Binding,
+    given: Mapping[str, object] | None = None,
+) -> Model | None:
+    """The block as a `model`, or None after reporting. `given` are fields that the statement itself says."""
+    given = given or {}
+    known = {entry.key: entry for entry in entries(model) if entry.name not in given}
+    draft = _Draft(dict(given))
+    before = len(binding.diagnostics.all)
+    binding.spans[place.path] = place.head
+    for statement in body:
+        _bind_statement(statement, known, place, draft, binding)
+    _report_missing(known.values(), place, draft, binding.diagnostics)
+    try:
+        result = model.model_validate(draft.values)
+    except ValidationError as error:
+        report_model_errors(
+            error, model, place.word, place.head, draft.spans, draft.wrong, binding.diagnostics
+        )
+        return None
+    return result if len(binding.diagnostics.all) == before else None
+
+
+def _bind_statement(
+    statement: Statement, known: Mapping[str, Entry], place: Place, draft: _Draft, binding: Binding
+) -> None:
+    """Put what one statement says into the draft."""
+    word = statement.name if isinstance(statement, Assign) else getattr(statement, "kind", None)
+    if word is None:
+        binding.diagnostics.error(
+            "CIM213",
+            "`import` stands outside of all blocks",
+            statement.span,
+            label="move it to the top of the file",
+        )
+        return
+    entry = known.get(word.text)
+    if entry is None:
+        _report_unknown(word, known, place, draft, binding.diagnostics)
+        return
+    before = len(binding.diagnostics.all)
+    match statement, entry.type:
+        case Assign(value=Call() as call), Block():
+            value: object = bind_call(entry.type, call, (*place.path, entry.name), binding)
+        case Assign(), _:
+            value = _bind_field(statement, entry, place, draft, binding)
+        case Section(name=None, shape=None, extends=None, sources=None, body=tuple()), Block(models=(one,)):
+            value = bind_block(one, place.inner(statement, entry.name), statement.body or (), binding)
+        case Pin(), Items(item=Block(models=(one,))):
+            value = _bind_pin(statement, entry, one, place, draft, binding)
+        case _:
+            binding.diagnostics.error(
+                "CIM213",
+                f"`{word.text}` is not written like this",
+                statement.span,
+                label=f"write `{form(entry)}`",
+            )
+            value = None
+    if value is None or len(binding.diagnostics.all) > before:
+        draft.wrong.add(entry.name)
+    else:
+        draft.values[entry.name] = value
+
+
+def _bind_field(statement: Assign, entry: Entry, place: Place, draft: _Draft, binding: Binding) -> object:
+    """The value of `name = value`, or None after reporting."""
+    if isinstance(entry.type, Block) or (
+        isinstance(entry.type, Items) and isinstance(entry.type.item, Block)
+    ):
+        message = f"`{entry.key}` is not written with `=`"
+        binding.diagnostics.error("CIM213", message, statement.span, label=f"write `{form(entry)}`")
+        return None
+    span = statement.value.span
+    draft.spans[entry.name] = binding.spans[(*place.path, entry.name)] = span
+    converted = convert_value(statement.value, entry.type, entry.key, binding.diagnostics)
+    if converted is None:
+        return None
+    for index, item in enumerate(converted.items):
+        draft.spans[entry.name, index] = binding.spans[(*place.path, entry.name, index)] = item
+    return converted.value
+
+
+def _bind_pin(
+    statement: Pin, entry: Entry, model: type[SpecModel], place: Place, draft: _Draft, binding: Binding
+) -> object:
+    """All values of a repeated statement so far, with this one: `keep c1 at 8 bit, 8 bit`."""
+    first, *others = entries(model)
+    if len(statement.values) != len(others):
+        message = f"`{entry.key}` takes {len(others)} values after `at`, not {len(statement.values)}"
+        binding.diagnostics.error("CIM213", message, statement.span, label=f"write `{form(entry)}`")
+        return None
+    so_far = draft.values.get(entry.name, ())
+    assert isinstance(so_far, tuple), "only this function sets the field"
+    # Counted apart from the values, because a wrong statement leaves none.
+    index = sum(1 for path in binding.spans if path[:-1] == (*place.path, entry.name))
+    inner = Place(entry.key, statement.span, (*place.path, entry.name, index))
+    body = [
+        Assign(Word(other.key, value.span), value, value.span)
+        for other, value in zip(others, statement.values, strict=True)
+    ]
+    bound = bind_block(model, inner, body, binding, given={first.name: statement.name.text})
+    binding.spans[(*inner.path, first.name)] = statement.name.span
+    return None if bound is None else (*so_far, bound)
+
+
+def bind_call(type: Block, call: Call, path: Path, binding: Binding) -> SpecModel | None:  # noqa: A002
+    """`builtin("mnist5k")` as the model of that kind."""
+    models = {kind_of(model): model for model in type.models}
+    model = models.get(call.function.text)
+    if model is None:
+        meant = did_you_mean(call.function.text, models)
+        binding.diagnostics.error(
+            "CIM408",
+            f"unknown function `{call.function.text}`",
+            call.function.span,
+            label=f"did you mean `{meant}`?" if meant else f"write {one_of(list(models))}",
+        )
+        return None
+    body: list[Statement] = []
+    keys = [entry.key for entry in entries(model)]
+    for position, argument in enumerate(call.arguments):
+        if argument.name is None and position >= len(keys):
+            message = f"`{call.function.text}` takes {len(keys)} argument{'s' * (len(keys) != 1)}"
+            binding.diagnostics.error("CIM408", message, argument.span, label="remove this one")
+            return None
+        name = argument.name or Word(keys[position], argument.span)
+        body.append(Assign(name, argument.value, argument.span))
+    return bind_block(model, Place(call.function.text, call.span, path), body, binding)
+
+
+def _report_unknown(
+    word: Word, known: Mapping[str, Entry], place: Place, draft: _Draft, diagnostics: Diagnostics
+) -> None:
+    """Report a field that the block does not have; a field it was probably meant for counts as given."""
+    by_name = {entry.name: entry.key for entry in known.values()}
+    meant = by_name.get(word.text) or did_you_mean(word.text, known)
+    blocks = [key for key, entry in known.items() if word.text in inner_keys(entry)]
+    label = f"did you mean `{meant}`?" if meant else "remove it"
+    if blocks:
+        label = f"move it into `{blocks[0]} {{ ... }}`"
+    elif meant:
+        draft.wrong.add(known[meant].name)
+    diagnostics.error(
+        "CIM203",
+        f"unknown field `{word.text}` in `{place.word}`",
+        word.span,
+        label=label,
+        notes=[f"fields of `{place.word}`: {', '.join(known)}" if known else f"`{place.word}` has no fields"],
+    )
+
+
+def inner_keys(entry: Entry) -> list[str]:
+    """Keys of the block that a field is, if it is one."""
+    return (
+        [inner.key for model in entry.type.models for inner in entries(model)]
+        if isinstance(entry.type, Block)
+        else []
+    )
+
+
+def _report_missing(known: Iterable[Entry], place: Place, draft: _Draft, diagnostics: Diagnostics) -> None:
+    """Report required fields that are neither given nor wrong."""
+    for entry in known:
+        if entry.is_required and entry.name not in draft.values and entry.name not in draft.wrong:
+            draft.wrong.add(entry.name)
+            message = f"`{place.word}` needs `{entry.key}`"
+            diagnostics.error("CIM206", message, place.head, label=f"add `{form(entry)}`")
+
+
+def form(entry: Entry) -> str:
+    """How a field is written."""
+    match entry.type:
+        case Items(item=Block(models=(model, *_))):
+            first, *others = (inner.key for inner in entries(model))
+            return f"{entry.key} {first.upper()} at {', '.join(other.upper() for other in others)}"
+        case Block(models=(model, *_)) if "kind" in model.model_fields:
+            return f"{entry.key} = {kind_of(model)}(...)"
+        case Block():
+            return f"{entry.key} {{ ... }}"
+        case Choice(options=options):
+            return f"{entry.key} = {next(iter(options))}"
+        case Items():
+            return f"{entry.key} = [...]"
+        case Scalar(measured=measured) if measured and measured.required:
+            return f"{entry.key} = ... {measured.suffix.removeprefix('_')}"
+        case _:
+            return f"{entry.key} = ..."

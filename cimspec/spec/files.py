@@ -1,0 +1,139 @@
+"""Reads `.cim` files: a path -> the parsed file and everything it imports. All wrong files are reported, then raised.
+
+Imports reach only below the importing file's own folder, symbolic links resolved; each file is read once.
+"""
+
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from cimspec.diag import Diagnostics, Label, Source, Span, did_you_mean
+from cimspec.lang import File, Import, Text, parse
+
+MAX_BYTES = 4_000_000
+MAX_FILES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A parsed file and the modules it imports, in order."""
+
+    file: File
+    imports: "tuple[Module, ...]"
+
+
+def read_modules(path: Path, diagnostics: Diagnostics) -> Module:
+    """The module at `path`. Raises if anything in it or its imports is not the language."""
+    module = _Reader(diagnostics).read(path, path.as_posix(), None)
+    diagnostics.raise_if_errors()
+    assert module is not None, "a file that could not be read was reported"
+    return module
+
+
+class _Reader:
+    """Reads modules; knows which are done and which are being read."""
+
+    def __init__(self, diagnostics: Diagnostics) -> None:
+        self._diagnostics = diagnostics
+        self._done: dict[Path, Module | None] = {}
+        self._open: dict[Path, Span | None] = {}
+
+    def read(self, path: Path, name: str, at: Span | None) -> Module | None:
+        """The module at `path`, shown as `name` and imported `at`; None if it cannot be read."""
+        source = read_source(path, name, at, self._diagnostics)
+        if source is None:
+            return None
+        file = parse(source, self._diagnostics)
+        if not source.text.strip() or (not file.statements and not self._diagnostics.has_errors):
+            self._diagnostics.error(
+                "CIM113", f"`{name}` is empty", at, label=at and "this file holds no statement"
+            )
+            return None
+        here = path.resolve()
+        self._open[here] = at
+        imports = [
+            self._follow(statement, path) for statement in file.statements if isinstance(statement, Import)
+        ]
+        del self._open[here]
+        return Module(file, tuple(module for module in imports if module))
+
+    def _follow(self, statement: Import, importer: Path) -> Module | None:
+        """The module that an import names."""
+        error = self._diagnostics.error
+        path = statement.path
+        if not isinstance(path, Text):
+            error("CIM213", "`import` takes a path in quotes", path.span, label='write `import "file.cim"`')
+            return None
+        folder = importer.resolve().parent
+        target = resolved(folder, path.text)
+        if target is None or not target.is_relative_to(folder):
+            error(
+                "CIM115",
+                f"`{path.text}` is not below the folder of this file",
+                path.span,
+                label="import a file of this folder or below it",
+            )
+        elif target in self._open:
+            first = self._open[target]
+            related = [Label(first, "imported here first")] if first else []
+            error(
+                "CIM116",
+                f"`{path.text}` imports itself",
+                path.span,
+                label="remove this import",
+                related=related,
+            )
+        elif target in self._done:
+            return self._done[target]
+        elif len(self._done) + len(self._open) >= MAX_FILES:
+            error(
+                "CIM117", f"more than {MAX_FILES} files are imported", path.span, label="this is one too many"
+            )
+        else:
+            self._done[target] = None
+            name = (importer.parent / path.text).as_posix()
+            self._done[target] = self.read(target, name, path.span)
+            return self._done[target]
+        return None
+
+
+def resolved(folder: Path, text: str) -> Path | None:
+    """The file that a path in a `.cim` file means; None if it cannot be a path at all."""
+    try:
+        return (folder / text).resolve()
+    except (OSError, ValueError, RuntimeError):
+        return None
+
+
+def read_source(path: Path, name: str, at: Span | None, diagnostics: Diagnostics) -> Source | None:
+    """The text of a file, without a byte order mark; None after reporting that it cannot be had."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            what = "a folder" if stat.S_ISDIR(status.st_mode) else "not a plain file"
+            diagnostics.error("CIM111", f"`{name}` is {what}", at, help="name a `.cim` file")
+            return None
+        if status.st_size > MAX_BYTES:
+            diagnostics.error("CIM114", f"`{name}` has {status.st_size} bytes, more than {MAX_BYTES}", at)
+            return None
+        return Source(name, path.read_bytes().decode("utf-8-sig"))
+    except (FileNotFoundError, NotADirectoryError):
+        diagnostics.error("CIM110", f"there is no file `{name}`", at, help=similar_file(path))
+    except UnicodeDecodeError as error:
+        diagnostics.error(
+            "CIM112", f"`{name}` is not UTF-8: byte {error.start} is wrong", at, help="save it as UTF-8"
+        )
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "this is no path"
+        diagnostics.error("CIM111", f"`{name}` cannot be read: {reason.lower()}", at)
+    return None
+
+
+def similar_file(path: Path) -> str | None:
+    """A file of the same folder that may have been meant."""
+    try:
+        names = [entry.name for entry in path.parent.glob("*.cim")]
+    except OSError:
+        return None
+    meant = did_you_mean(path.name, names)
+    return f"did you mean `{meant}`?" if meant else None

@@ -1,0 +1,194 @@
+"""Binds a model: its statements, one for each layer -> ModelSpec with every name and input spelled out.
+
+Knows names and the order of layers; whether shapes fit is for graph building to find out.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import get_args
+
+from pydantic import ValidationError
+
+from cimspec.diag import Diagnostics, Label, Span, did_you_mean
+from cimspec.lang import Assign, Section, Statement, Word
+from cimspec.spec.base import SpecModel
+from cimspec.spec.blocks import Binding, Place, bind_block
+from cimspec.spec.fields import entries, kind_of
+from cimspec.spec.model_errors import report_model_errors
+from cimspec.spec.workload import AddSpec, InputSpec, LayerSpec, ModelSpec, OpSpec
+
+OPS: Mapping[str, type[SpecModel]] = {kind_of(op): op for op in get_args(get_args(OpSpec)[0])}
+ADVICE = {
+    "dense": "linear",
+    "fc": "linear",
+    "conv": "conv2d",
+    "pool": "maxpool",
+    "bn": "batchnorm",
+    "sum": "add",
+}
+
+
+def bind_model(section: Section, binding: Binding) -> ModelSpec | None:
+    """The model that a section describes, or None after reporting."""
+    before = len(binding.diagnostics.all)
+    binding.spans["model",] = section.span
+    statements = section.body or ()
+    layers = [statement for statement in statements if is_layer(statement, binding.diagnostics)]
+    names = layer_names(layers)
+    check_input_first(section, layers, binding.diagnostics)
+    check_duplicates(layers, binding.diagnostics)
+    bound = [bind_layer(index, layer, names, binding) for index, layer in enumerate(layers)]
+    assert section.name is not None, "a model without a name was reported"
+    draft = {"name": section.name.text, "layers": tuple(layer for layer in bound if layer)}
+    if len(binding.diagnostics.all) > before:
+        return None
+    try:
+        return ModelSpec.model_validate(draft)
+    except ValidationError as error:
+        report_model_errors(error, ModelSpec, "model", section.span, {}, (), binding.diagnostics)
+        return None
+
+
+def is_layer(statement: Statement, diagnostics: Diagnostics) -> bool:
+    """Whether a statement of a model is a layer, which each must be; else it is reported."""
+    if isinstance(statement, Section) and statement.kind.text in OPS:
+        return True
+    if isinstance(statement, Section):
+        word = statement.kind
+        meant = ADVICE.get(word.text) or did_you_mean(word.text, OPS)
+        diagnostics.error(
+            "CIM202",
+            f"unknown layer `{word.text}`",
+            word.span,
+            label=f"did you mean `{meant}`?" if meant else "no layer of this kind",
+            notes=[f"layers: {', '.join(OPS)}"],
+        )
+    else:
+        diagnostics.error(
+            "CIM213", "a model holds layers only", statement.span, label="write `conv2d c1 { ... }`"
+        )
+    return False
+
+
+def layer_names(layers: Sequence[Statement]) -> tuple[str, ...]:
+    """The name of each statement of a model: as given, else kind and position, `relu3`."""
+    given = {layer.name.text for layer in layers if isinstance(layer, Section) and layer.name}
+    names = []
+    for position, layer in enumerate(layers, start=1):
+        if not isinstance(layer, Section):
+            names.append("")
+        elif layer.name:
+            names.append(layer.name.text)
+        else:
+            plain = "input" if layer.kind.text == "input" else f"{layer.kind.text}{position}"
+            names.append(unused(plain, given))
+    return tuple(names)
+
+
+def unused(name: str, taken: set[str]) -> str:
+    """`name`, or the first of `name_2`, `name_3` ... that is not taken."""
+    candidate, count = name, 1
+    while candidate in taken:
+        count += 1
+        candidate = f"{name}_{count}"
+    return candidate
+
+
+def check_input_first(section: Section, layers: Sequence[Section], diagnostics: Diagnostics) -> None:
+    """The first layer is the input, and no other is."""
+    if not layers or layers[0].kind.text != "input":
+        span = layers[0].span if layers else section.span
+        diagnostics.error(
+            "CIM407", "a model starts with `input`", span, label="write `input 1 x 28 x 28` before this"
+        )
+    for layer in layers[1:]:
+        if layer.kind.text == "input":
+            diagnostics.error(
+                "CIM407", "a model has one `input`, as its first layer", layer.span, label="remove it"
+            )
+
+
+def check_duplicates(layers: Sequence[Section], diagnostics: Diagnostics) -> None:
+    """No two layers have one name."""
+    first: dict[str, Span] = {}
+    for layer in layers:
+        if layer.name is None:
+            continue
+        name, span = layer.name.text, layer.name.span
+        if name in first:
+            related = [Label(first[name], "first defined here")]
+            diagnostics.error(
+                "CIM209", f"two layers are called `{name}`", span, label="rename one", related=related
+            )
+        first.setdefault(name, span)
+
+
+def bind_layer(index: int, layer: Section, names: Sequence[str], binding: Binding) -> LayerSpec | None:
+    """One layer, reading the layers before it."""
+    path = ("model", "layers", index)
+    diagnostics = binding.diagnostics
+    body = list(layer.body or ())
+    model = OPS[layer.kind.text]
+    if layer.extends:
+        diagnostics.error("CIM213", "a layer extends nothing", layer.extends.span, label="remove `extends`")
+    if layer.shape and model is InputSpec:
+        body.insert(0, Assign(Word("shape", layer.shape.span), layer.shape, layer.shape.span))
+    elif layer.shape:
+        form = f"{layer.kind.text} {{ {', '.join(entry.key for entry in entries(model))} }}"
+        diagnostics.error("CIM213", "only `input` takes a shape", layer.shape.span, label=f"write `{form}`")
+    if layer.name and model is InputSpec:
+        diagnostics.error("CIM213", "`input` takes no name", layer.name.span, label="remove it")
+    inputs = layer_inputs(index, layer, names, binding)
+    op = bind_block(model, Place(layer.kind.text, layer.span, path), body, binding)
+    if op is None or inputs is None:
+        return None
+    # The models in OPS are the members of OpSpec; the checker cannot follow that.
+    return LayerSpec(name=names[index], inputs=inputs, op=op)  # type: ignore[arg-type]
+
+
+def layer_inputs(
+    index: int, layer: Section, names: Sequence[str], binding: Binding
+) -> tuple[str, ...] | None:
+    """Names of the layers that a layer reads."""
+    model = OPS[layer.kind.text]
+    wanted = 0 if model is InputSpec else 2 if model is AddSpec else 1
+    sources = layer.sources
+    if sources is None and wanted < 2:
+        return tuple(names[index - 1 : index]) if wanted else ()
+    count = len(sources or ())
+    if count != wanted:
+        message = f"`{layer.kind.text}` reads {wanted or 'no'} layer{'s' * (wanted != 1)}, not {count or 1}"
+        label = f"write `{layer.kind.text} from FIRST, SECOND`" if wanted == 2 else None
+        binding.diagnostics.error("CIM406", message, layer.span, label=label)
+        return None
+    is_known = [check_source(index, source, names, binding.diagnostics) for source in sources or ()]
+    for position, source in enumerate(sources or ()):
+        binding.spans["model", "layers", index, "inputs", position] = source.span
+    return tuple(source.text for source in sources or ()) if all(is_known) else None
+
+
+def check_source(index: int, source: Word, names: Sequence[str], diagnostics: Diagnostics) -> bool:
+    """Whether an earlier layer has the name after `from`."""
+    earlier = names[:index]
+    if source.text in earlier:
+        return True
+    if source.text in names:
+        message = f"layer `{source.text}` is not made yet"
+        label = "this is the layer itself" if source.text == names[index] else "move it before this layer"
+    else:
+        message = f"there is no layer `{source.text}`"
+        meant = did_you_mean(source.text, earlier)
+        label = f"did you mean `{meant}`?" if meant else "name a layer written before this one"
+    diagnostics.error("CIM402", message, source.span, label=label)
+    return False
+
+
+def with_setting(layer: Section, setting: Assign) -> Section:
+    """The layer with a field replaced; a shape given before replaces the one beside the word."""
+    body = [
+        old
+        for old in layer.body or ()
+        if not (isinstance(old, Assign) and old.name.text == setting.name.text)
+    ]
+    shape = None if setting.name.text == "shape" else layer.shape
+    return replace(layer, shape=shape, body=(*body, setting))

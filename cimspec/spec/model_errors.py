@@ -1,0 +1,99 @@
+"""Puts pydantic's errors into our words: error list and the spans of a block -> diagnostics. Mostly ranges."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import ValidationError
+
+from cimspec.diag import Diagnostics, Span
+from cimspec.spec.base import SpecModel
+from cimspec.spec.fields import Entry, Items, Scalar, entries
+from cimspec.units import Dimension, spell
+
+RANGE = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
+LENGTH = ("too_short", "too_long")
+
+
+def report_model_errors(
+    error: ValidationError,
+    model: type[SpecModel],
+    word: str,
+    head: Span,
+    spans: Mapping[Any, Span],
+    reported: Collection[str],
+    diagnostics: Diagnostics,
+) -> None:
+    """Report what a model refused, except fields in `reported`, about which enough was said."""
+    by_name = {entry.name: entry for entry in entries(model)}
+    for found in error.errors(include_url=False):
+        loc = found["loc"]
+        name = str(loc[0]) if loc else ""
+        if name in reported:
+            continue
+        entry = by_name.get(name)
+        span = spans.get(loc[:2]) or spans.get(name) or head
+        written = span.text if span is not head else str(found["input"])
+        where = f"`{word}.{entry.key}`" if entry else f"`{word}`"
+        kind, context = found["type"], found.get("ctx", {})
+        if entry and kind in RANGE and (scalar := scalar_of(entry)):
+            message = f"{where} must be {range_words(scalar)}, not {written}"
+            diagnostics.error("CIM208", message, span, label=range_label(kind, context, scalar))
+        elif entry and kind in LENGTH:
+            diagnostics.error("CIM208", length_message(where, context), span)
+        elif kind == "value_error":
+            diagnostics.error("CIM219", str(context["error"]), span)
+        else:
+            diagnostics.error("CIM219", f"{where} cannot be {written}", span)
+
+
+def scalar_of(entry: Entry) -> Scalar | None:
+    """The type of a field's numbers."""
+    found = entry.type.item if isinstance(entry.type, Items) else entry.type
+    return found if isinstance(found, Scalar) else None
+
+
+def range_words(scalar: Scalar) -> str:
+    """`from 1 to 16`, `above 0 ns and at most 1000 s`."""
+    low, high = "", ""
+    for bound in scalar.bounds:
+        match bound:
+            case Ge():
+                low = f"at least {amount(bound.ge, scalar)}"
+            case Gt():
+                low = f"above {amount(bound.gt, scalar)}"
+            case Le():
+                high = f"at most {amount(bound.le, scalar)}"
+            case Lt():
+                high = f"below {amount(bound.lt, scalar)}"
+    if low.startswith("at least") and high.startswith("at most"):
+        return f"from {low.removeprefix('at least ')} to {high.removeprefix('at most ')}"
+    return " and ".join(words for words in (low, high) if words)
+
+
+def range_label(kind: str, context: Mapping[str, Any], scalar: Scalar) -> str:
+    """What to write instead."""
+    match kind:
+        case "greater_than_equal":
+            return f"the smallest allowed is {amount(context['ge'], scalar)}"
+        case "less_than_equal":
+            return f"the largest allowed is {amount(context['le'], scalar)}"
+        case "greater_than":
+            return f"write more than {amount(context['gt'], scalar)}"
+        case _:
+            return f"write less than {amount(context['lt'], scalar)}"
+
+
+def amount(bound: Any, scalar: Scalar) -> str:
+    """A bound with its unit, where a unit must be written."""
+    measured = scalar.measured
+    dimension: Dimension | None = measured.dimension if measured and measured.required else None
+    return spell(bound, dimension)
+
+
+def length_message(where: str, context: Mapping[str, Any]) -> str:
+    """How many entries there must be, and how many there are."""
+    bound = (
+        f"at least {context['min_length']}" if "min_length" in context else f"at most {context['max_length']}"
+    )
+    return f"{where} must have {bound} entries, not {context['actual_length']}"

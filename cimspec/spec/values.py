@@ -1,0 +1,197 @@
+"""Converts written values: a value of the tree and the type of a field -> what pydantic gets, or a diagnostic.
+
+Kinds of value, units and options are checked here; ranges are left to the models.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import assert_never
+
+from cimspec.diag import Diagnostics, Span, did_you_mean
+from cimspec.lang import Call, ListValue, Number, Range, Shape, Text, Value, Word
+from cimspec.spec.fields import Block, Choice, FieldType, Items, Scalar
+from cimspec.units import UNITS, Measured, convert, units_of
+
+MAX_RANGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A value for pydantic, with the spans of its items if it has several."""
+
+    value: object
+    items: tuple[Span, ...] = ()
+
+
+def convert_value(value: Value, type: FieldType, name: str, diagnostics: Diagnostics) -> Converted | None:  # noqa: A002
+    """The value of the field called `name`; None after reporting that it is not one of its type."""
+    match type:
+        case Scalar():
+            return convert_scalar(value, type, name, diagnostics)
+        case Choice():
+            return convert_choice(value, type, name, diagnostics)
+        case Items():
+            return convert_items(value, type, name, diagnostics)
+        case Block():
+            wrong_kind(value, name, f"a block: `{name} {{ ... }}`", diagnostics)
+            return None
+        case _:
+            assert_never(type)
+
+
+def convert_scalar(value: Value, type: Scalar, name: str, diagnostics: Diagnostics) -> Converted | None:  # noqa: A002
+    """A truth value, a text or a number."""
+    if type.type is bool:
+        if isinstance(value, Word) and value.text in ("true", "false"):
+            return Converted(value.text == "true")
+        wrong_kind(value, name, "`true` or `false`", diagnostics)
+        return None
+    if type.type is str:
+        if isinstance(value, Text):
+            return Converted(value.text)
+        wrong_kind(value, name, "a text in quotes", diagnostics)
+        return None
+    if not isinstance(value, Number):
+        whole = "a whole number" if type.type is int else "a number"
+        wrong_kind(value, name, whole, diagnostics)
+        return None
+    number = convert_number(value, type.measured, name, diagnostics)
+    if number is None:
+        return None
+    if type.type is float:
+        return Converted(float(number))
+    if number.denominator != 1:
+        diagnostics.error("CIM205", f"`{name}` takes a whole number, not {value.span.text}", value.span)
+        return None
+    return Converted(int(number))
+
+
+def convert_number(
+    value: Number, measured: Measured | None, name: str, diagnostics: Diagnostics
+) -> Fraction | None:
+    """The number in the dimension's own unit."""
+    fitting = [unit.name for unit in units_of(measured.dimension)] if measured else []
+    if value.unit is None:
+        if measured and measured.required:
+            diagnostics.error(
+                "CIM210",
+                f"`{name}` needs a unit: it is a {measured.dimension}",
+                value.span,
+                label=f"add {one_of(fitting)}",
+            )
+            return None
+        return Fraction(value.text)
+    unit = UNITS.get(value.unit.text)
+    if unit and measured and unit.dimension is measured.dimension:
+        return convert(value.text, unit)
+    if unit:
+        wants = f"it is a {measured.dimension}" if measured and measured.required else "it is a plain number"
+        message = f"`{value.unit.text}` does not fit `{name}`: {wants}"
+        label = f"write {one_of(fitting)}" if fitting else "remove the unit"
+        diagnostics.error("CIM212", message, value.unit.span, label=label)
+    else:
+        meant = did_you_mean(value.unit.text, fitting) or did_you_mean(
+            value.unit.text, UNITS if fitting else ()
+        )
+        label = (
+            f"did you mean `{meant}`?" if meant else f"write {one_of(fitting)}" if fitting else "remove it"
+        )
+        diagnostics.error("CIM211", f"unknown unit `{value.unit.text}`", value.unit.span, label=label)
+    return None
+
+
+def convert_choice(value: Value, type: Choice, name: str, diagnostics: Diagnostics) -> Converted | None:  # noqa: A002
+    """One of the field's words."""
+    options = list(type.options)
+    if not isinstance(value, Word):
+        wrong_kind(value, name, f"{one_of(options)}, without quotes", diagnostics)
+        return None
+    if value.text in type.options:
+        return Converted(type.options[value.text])
+    meant = did_you_mean(value.text, options)
+    diagnostics.error(
+        "CIM204",
+        f"unknown option `{value.text}` for `{name}`",
+        value.span,
+        label=f"did you mean `{meant}`?" if meant else f"write {one_of(options)}",
+        notes=[f"options of `{name}`: {', '.join(options)}"],
+    )
+    return None
+
+
+def convert_items(value: Value, type: Items, name: str, diagnostics: Diagnostics) -> Converted | None:  # noqa: A002
+    """Several values: a list, a range, a shape, or one value alone."""
+    match value:
+        case ListValue():
+            written = list(value.items)
+        case Shape():
+            written = list(value.sizes)
+        case _:
+            written = [value]
+    converted: list[object] = []
+    spans: list[Span] = []
+    is_right = True
+    for item in written:
+        found = convert_range(item, type, name, diagnostics) if isinstance(item, Range) else None
+        if found is None and not isinstance(item, Range):
+            single = convert_value(item, type.item, name, diagnostics)
+            found = [single.value] if single else None
+        is_right &= found is not None
+        converted += found or []
+        spans += [item.span] * len(found or [])
+    return Converted(tuple(converted), tuple(spans)) if is_right else None
+
+
+def convert_range(value: Range, type: Items, name: str, diagnostics: Diagnostics) -> list[object] | None:  # noqa: A002
+    """Every whole number of a range, both ends included."""
+    if not isinstance(type.item, Scalar) or type.item.type is not int:
+        wrong_kind(value, name, "a list", diagnostics)
+        return None
+    ends = [convert_scalar(end, type.item, name, diagnostics) for end in (value.low, value.high)]
+    if ends[0] is None or ends[1] is None:
+        return None
+    low, high = ends[0].value, ends[1].value
+    assert isinstance(low, int), "convert_scalar keeps to the type it is given"
+    assert isinstance(high, int), "convert_scalar keeps to the type it is given"
+    if high < low:
+        label = f"write `{high}..{low}`"
+        diagnostics.error("CIM218", f"the range {value.span.text} runs backwards", value.span, label=label)
+        return None
+    if high - low >= MAX_RANGE:
+        message = f"the range {value.span.text} has more than {MAX_RANGE} numbers"
+        diagnostics.error("CIM218", message, value.span, label="write a shorter range")
+        return None
+    return list(range(low, high + 1))
+
+
+def wrong_kind(value: Value, name: str, wanted: str, diagnostics: Diagnostics) -> None:
+    """Report a value of the wrong kind."""
+    message = f"`{name}` takes {wanted}, not {describe(value)}"
+    diagnostics.error("CIM205", message, value.span)
+
+
+def describe(value: Value) -> str:
+    """What kind of value this is, in words."""
+    match value:
+        case Word():
+            return f"the word `{value.text}`"
+        case Number():
+            return f"the number {value.span.text}"
+        case Text():
+            return "a text"
+        case Range():
+            return "a range"
+        case Shape():
+            return "a shape"
+        case ListValue():
+            return "a list"
+        case Call():
+            return f"a call of `{value.function.text}`"
+        case _:
+            assert_never(value)
+
+
+def one_of(words: list[str]) -> str:
+    """`a`, `b` or `c`."""
+    quoted = [f"`{word}`" for word in words]
+    return " or ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)

@@ -1,7 +1,7 @@
 """Units of measure: what a `.cim` file may write after a number, and the one unit each quantity is kept in.
 
-One unit per dimension inside the program, named in the field (`read_latency_ns`); conversion happens here only, in exact
-fractions, so that `56 us` is 56000 ns and `1.4 us` is 1400 ns to the last bit.
+One unit per dimension inside the program, named in the field (`read_latency_ns`); conversion is here only,
+in exact fractions, so that `56 us` is 56000 ns and `1.4 us` is 1400 ns to the last bit.
 """
 
 from collections.abc import Mapping
@@ -52,20 +52,16 @@ UNITS: Mapping[str, Unit] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Marks a model's field as a quantity: its dimension, the field-name suffix, and whether the unit must be written."""
+    """Marks a model's field as a quantity: what it measures, its name's suffix, whether a unit must be."""
 
     dimension: Dimension
     suffix: str
     required: bool
 
 
-TimeNs = Annotated[
-    float, Measured(Dimension.TIME, "_ns", required=True), Field(gt=0, le=1e12, allow_inf_nan=False)
-]
+TimeNs = Annotated[float, Measured(Dimension.TIME, "_ns", required=True), Field(gt=0, le=1e12, allow_inf_nan=False)]
 Bits = Annotated[int, Measured(Dimension.BITS, "_bits", required=False)]
-LossPp = Annotated[
-    float, Measured(Dimension.LOSS, "_pp", required=True), Field(ge=0, le=100, allow_inf_nan=False)
-]
+LossPp = Annotated[float, Measured(Dimension.LOSS, "_pp", required=True), Field(ge=0, le=100, allow_inf_nan=False)]
 Evaluations = Annotated[int, Measured(Dimension.COUNT, "", required=False)]
 
 
@@ -80,12 +76,13 @@ def convert(number: str, unit: Unit) -> Fraction:
 
 
 def spell(quantity: float, dimension: Dimension | None) -> str:
-    """A quantity in the dimension's own unit -> text in the largest unit that keeps it at least 1: `1.4 us`."""
+    """A quantity in the dimension's own unit -> text in the largest unit that keeps it above 1: `1.4 us`."""
     if dimension is None:
         return number_text(Fraction(quantity))
     units = units_of(dimension)
+    own = [unit for unit in units if unit.factor == 1]
     fitting = [unit for unit in units if abs(Fraction(quantity)) >= unit.factor]
-    unit = max(fitting or units[:1], key=lambda unit: unit.factor)
+    unit = max(fitting if quantity else own, key=lambda unit: unit.factor, default=units[0])
     return f"{number_text(Fraction(quantity) / unit.factor)} {unit.name}"
 
 

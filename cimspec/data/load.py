@@ -13,7 +13,7 @@ def load_data(spec: DataSpec) -> Dataset:
 
 
 def check_data(dataset: Dataset, graph: Graph) -> None:
-    """Raise `CIM405` unless the images have the network's input shape and sign, and it has an output per class."""
+    """Raise `CIM405` unless the images have the network's input shape and sign, and each class an output."""
     if dataset.image_shape != graph.input_shape:
         fail(
             "CIM405",

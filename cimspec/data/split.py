@@ -1,7 +1,7 @@
 """Cut labelled images into three splits with the same share of every class.
 
-Images + labels + sizes -> Dataset. The cut depends on the labels and `SPLIT_SEED` alone, so that every run and
-every network sees the same test images.
+Images + labels + sizes -> Dataset. The cut depends on the labels and `SPLIT_SEED` alone, so that every run
+and every network sees the same test images.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ SPLIT_SEED = 2024
 
 
 def stratified_order(labels: Labels, seed: int = SPLIT_SEED) -> npt.NDArray[np.int64]:
-    """An order of the images of which every prefix holds each class in its overall share, to within one image.
+    """An order of the images of which every prefix holds each class in its overall share, within one image.
 
     The images are shuffled; the one of rank r among the n of its class gets the place (r + 1/2) / n.
     """
@@ -28,10 +28,7 @@ def stratified_order(labels: Labels, seed: int = SPLIT_SEED) -> npt.NDArray[np.i
 def split_stratified(
     name: str, images: Images, labels: Labels, *, train: int, validation: int, seed: int = SPLIT_SEED
 ) -> Dataset:
-    """The first `train` images in stratified order, the next `validation`, and the rest for testing.
-
-    A contiguous piece of the stratified order is not itself in random order; nothing here relies on that.
-    """
+    """The first `train` images in stratified order, the next `validation`, and the rest for testing."""
     order = stratified_order(labels, seed)
     bounds = np.split(order, [train, train + validation])
     parts = [Split(np.ascontiguousarray(images[chosen]), labels[chosen]) for chosen in bounds]

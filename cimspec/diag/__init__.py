@@ -1,4 +1,4 @@
-"""Diagnostics: what is wrong, where, and what to do. Data here, words in the catalogue, text from `render`."""
+"""Diagnostics: what is wrong, where, and what to do. Data; `render` makes text of them."""
 
 from cimspec.diag.catalogue.code import Code
 from cimspec.diag.codes import CODES

@@ -1,7 +1,7 @@
 """The catalogue of diagnostics: every code that cimspec emits, with what `cimspec explain` prints about it.
 
-1xx syntax and files, 2xx names, types and units, 3xx hardware, 4xx workload, 5xx mapping, 6xx quantization and search,
-9xx environment. A code is never given a second meaning.
+1xx syntax and files, 2xx names, types and units, 3xx hardware, 4xx workload, 5xx mapping, 6xx quantization
+and search, 9xx environment. A code is never given a second meaning.
 """
 
 from collections.abc import Mapping

@@ -83,9 +83,7 @@ def in_reading_order(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     return tuple(
         sorted(
             found,
-            key=lambda each: (
-                (names.index(each.span.source.name), each.span.start) if each.span else (last, 0)
-            ),
+            key=lambda each: (names.index(each.span.source.name), each.span.start) if each.span else (last, 0),
         )
     )
 

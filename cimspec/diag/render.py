@@ -1,6 +1,6 @@
-"""Turns diagnostics into text: `full` for people, `concise` for editors, `json` for tools. Changes nothing else.
+"""Turns diagnostics into text: `full` for people, `concise` for editors, `json` for tools.
 
-Text of the user is shown with tabs expanded and control characters replaced, so that no file can drive the terminal.
+Text of the user is shown with tabs expanded and control characters replaced: no file can drive the terminal.
 """
 
 import json

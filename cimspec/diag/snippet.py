@@ -19,12 +19,11 @@ class Paint:
     color: bool
 
     def __call__(self, text: str, style: str) -> str:
+        """The text in a style of `ANSI`."""
         return f"\x1b[{ANSI[style]}m{text}\x1b[0m" if self.color and text else text
 
 
-def snippet(
-    span: Span, label: str, arrow: str, mark: str, style: str, gutter: int, paint: Paint
-) -> list[str]:
+def snippet(span: Span, label: str, arrow: str, mark: str, style: str, gutter: int, paint: Paint) -> list[str]:
     """The place, its line, and the marks with the label. Of a span over several lines the first is shown."""
     source = span.source
     line = source.line_text(span.start)
@@ -32,9 +31,7 @@ def snippet(
     goes_on = span.end_line > span.line
     end = len(line) if goes_on else min(start + span.end - span.start, len(line))
     line, start, end = crop(line, start, end)
-    marks = " " * width(line[:start]) + paint(
-        mark * max(1, width(line[start:end])) + ("..." if goes_on else ""), style
-    )
+    marks = " " * width(line[:start]) + paint(mark * max(1, width(line[start:end])) + ("..." if goes_on else ""), style)
     bar = paint("|", "blue")
     empty = " " * gutter
     return [
@@ -64,9 +61,7 @@ def clean(text: str) -> str:
 def shown(character: str) -> str:
     """The character, or a stand-in for one that has no shape, drives the terminal, or reorders the line."""
     return (
-        "\N{REPLACEMENT CHARACTER}"
-        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
-        else character
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") else character
     )
 
 

@@ -16,6 +16,6 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
     close = get_close_matches(word.lower(), by_lower_case, n=1, cutoff=0.6)
     if close:
         return by_lower_case[close[0]]
-    # A word cut short (`col` for `columns`) scores low in difflib, but is unmistakable where it starts one word only.
+    # A word cut short (`col` for `columns`) scores low in difflib, but is plain if it starts one word only.
     longer = [candidate for lower, candidate in by_lower_case.items() if lower.startswith(word.lower())]
     return longer[0] if len(longer) == 1 and len(word) > 1 else None

@@ -11,6 +11,10 @@ class Precision(NamedTuple):
     weight_bits: int
     activation_bits: int
 
+    def covers(self, other: "Precision") -> bool:
+        """Whether this has at least the other's bits in both."""
+        return self.weight_bits >= other.weight_bits and self.activation_bits >= other.activation_bits
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:

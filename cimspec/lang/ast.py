@@ -1,4 +1,4 @@
-"""The tree of a `.cim` file: what was written, with the span of every part. Nothing is looked up or converted here."""
+"""The tree of a `.cim` file: what was written, with the span of every part; nothing is converted here."""
 
 from dataclasses import dataclass
 
@@ -126,7 +126,7 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A word with names and perhaps a block: a chip, a part of it, or a layer. `span` leaves out the block."""
+    """A word with names and perhaps a block: a chip, a part of it, a layer. `span` leaves out the block."""
 
     kind: Word
     name: Word | None

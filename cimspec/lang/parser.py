@@ -1,6 +1,7 @@
 """Parses a text: Source -> File, reporting everything that is not the language.
 
-After an error the statement that holds it is taken out and the rest parsed again, so one run shows every wrong statement.
+After an error the statement that holds it is taken out and the rest parsed again: one run shows every wrong
+statement.
 """
 
 from collections.abc import Iterator
@@ -76,13 +77,13 @@ def parse(source: Source, diagnostics: Diagnostics) -> File:
 
 
 def parse_value(source: Source, start: int, diagnostics: Diagnostics) -> Value | None:
-    """The value that follows offset `start` and ends with the text, as in `chip.adc.bits=6`; None after errors."""
+    """The value from offset `start` to the end of the text, as in `chip.adc.bits=6`; None after errors."""
     before = len(diagnostics.all)
-    found = scan(source, diagnostics)
+    found = scan(source, diagnostics, start)
     if len(diagnostics.all) > before:
         return None
     # The text before the value is blanked, not cut off, so that positions stay true.
-    text = " " * start + source.text[start:]
+    text = " " * start + source.text[start:].rstrip()
     try:
         return build_value(grammar().parse(text, start="value"), source)
     except UnexpectedInput as error:
@@ -92,9 +93,7 @@ def parse_value(source: Source, start: int, diagnostics: Diagnostics) -> Value |
 
 def without_strange(text: str, lexemes: tuple[Lexeme, ...]) -> str:
     """The text with what cannot be parsed blanked; it has been reported."""
-    pieces = [
-        lexeme.text if lexeme.kind not in ("strange", "open_string") else blank(lexeme) for lexeme in lexemes
-    ]
+    pieces = [lexeme.text if lexeme.kind not in ("strange", "open_string") else blank(lexeme) for lexeme in lexemes]
     return "".join(pieces) if len(pieces) else text
 
 

@@ -1,6 +1,6 @@
-"""Looks over the characters of a text before it is parsed: Source -> lexemes, and diagnostics about the characters.
+"""Looks over the characters of a text before it is parsed: Source -> lexemes, and what is wrong with them.
 
-Finds what a parser explains badly: brackets that do not pair, open strings, strange characters, monstrous numbers.
+Finds what a parser explains badly: brackets that do not pair, open strings, odd characters, huge numbers.
 """
 
 import re
@@ -63,23 +63,21 @@ class Scan:
     is_balanced: bool
 
 
-def scan(source: Source, diagnostics: Diagnostics) -> Scan:
-    """Report what is wrong with the characters of `source`."""
-    lexemes = tuple(cut(source))
+def scan(source: Source, diagnostics: Diagnostics, start: int = 0) -> Scan:
+    """Report what is wrong with the characters of `source` from `start` on."""
+    lexemes = tuple(cut(source, start))
     strange = list(check_characters(lexemes))
     for lexeme in strange[:MAX_REPORTS]:
         report_character(lexeme, diagnostics)
     for lexeme in lexemes:
         if lexeme.kind == "number" and is_monstrous(lexeme.text):
-            diagnostics.error(
-                "CIM106", "this number is too long", lexeme.span, label="write a shorter number"
-            )
+            diagnostics.error("CIM106", "this number is too long", lexeme.span, label="write a shorter number")
     return Scan(lexemes, check_brackets(source, lexemes, diagnostics))
 
 
-def cut(source: Source) -> Iterator[Lexeme]:
-    """The text in pieces; together they are the whole text."""
-    for match in LEXEME.finditer(source.text):
+def cut(source: Source, start: int) -> Iterator[Lexeme]:
+    """The text from `start` on in pieces, with nothing left out."""
+    for match in LEXEME.finditer(source.text, start):
         yield Lexeme(match.lastgroup or "", match.group(), Span(source, match.start(), match.end()))
 
 
@@ -98,14 +96,11 @@ def report_character(lexeme: Lexeme, diagnostics: Diagnostics) -> None:
     if lexeme.kind == "open_string":
         diagnostics.error("CIM102", "this string is not closed", lexeme.span, label='put `"` at its end')
         return
+    first = lexeme.span.source.line_text(lexeme.span.start).split(maxsplit=1)[:1]
+    advice = "write the path in quotes" if first == ["import"] else ADVICE.get(lexeme.text, "remove this character")
     code = f"U+{ord(lexeme.text):04X}"
     shown = f"`{lexeme.text}`" if lexeme.text.isprintable() and lexeme.text != "`" else code
-    diagnostics.error(
-        "CIM105",
-        f"{shown} has no meaning here",
-        lexeme.span,
-        label=ADVICE.get(lexeme.text, "remove this character"),
-    )
+    diagnostics.error("CIM105", f"{shown} has no meaning here", lexeme.span, label=advice)
 
 
 def is_monstrous(number: str) -> bool:

@@ -1,4 +1,4 @@
-"""Puts lark's errors into words: what stands where, what was expected, and what to write. Never a token's name.
+"""Puts lark's errors into words: what stands where, what was expected, what to write. Never a token's name.
 
 Also says which statement an error lies in, so that the parser can go on behind it.
 """
@@ -44,6 +44,11 @@ class Wrong:
     found: Lexeme | None  # None at the end of the text
     expected: frozenset[str]
 
+    @property
+    def found_kind(self) -> str:
+        """Kind of what stands at the error."""
+        return self.found.kind if self.found else "end"
+
 
 def statement_around(error: UnexpectedInput, lexemes: tuple[Lexeme, ...], length: int) -> Wrong:
     """The statement that an error of lark lies in."""
@@ -78,14 +83,12 @@ def expected_at(error: UnexpectedInput) -> frozenset[str]:
 
 
 def with_boundaries(lexemes: tuple[Lexeme, ...]) -> list[tuple[Lexeme, bool]]:
-    """Each lexeme, and whether it parts statements: braces, `;`, and line breaks outside of lists and calls."""
+    """Each lexeme, and whether it parts statements: braces, `;`, line breaks outside of lists and calls."""
     depth = 0
     result = []
     for lexeme in lexemes:
         depth += (lexeme.text in ("[", "(")) - (lexeme.text in ("]", ")"))
-        is_boundary = lexeme.text in ("{", "}") or (
-            depth == 0 and (lexeme.kind == "line" or lexeme.text == ";")
-        )
+        is_boundary = lexeme.text in ("{", "}") or (depth == 0 and (lexeme.kind == "line" or lexeme.text == ";"))
         result.append((lexeme, is_boundary))
     return result
 
@@ -94,7 +97,13 @@ def report(wrong: Wrong, source: Source, diagnostics: Diagnostics) -> None:
     """Say what is wrong with a statement."""
     found, previous = wrong.found, wrong.before[-1] if wrong.before else None
     span = span_of(wrong, source)
-    if found and found.text == "=" and previous and "=" in [lexeme.text for lexeme in wrong.before]:
+    if (
+        found
+        and found.text == "="
+        and previous
+        and previous.kind == "name"
+        and "=" in [lexeme.text for lexeme in wrong.before]
+    ):
         message = f"`{previous.text}` starts a second statement on this line"
         diagnostics.error("CIM101", message, previous.span, label="put `;` or a line break before it")
     elif found and found.text == "{" and not wrong.before:
@@ -104,14 +113,19 @@ def report(wrong: Wrong, source: Source, diagnostics: Diagnostics) -> None:
             span,
             label="write it at the end of the line that it belongs to",
         )
+    elif found and is_field_without_equals(wrong):
+        field, number = wrong.before
+        message = f"expected `=` after `{field.text}`, found the number `{number.text}`"
+        diagnostics.error("CIM101", message, number.span, label="a field is written `name = value`")
     elif found and found.kind == "name" and "_END" in wrong.expected:
         message = f"`{found.text}` does not belong to this statement"
-        diagnostics.error(
-            "CIM101", message, span, label="put `;` or a line break before it", notes=notes(wrong)
-        )
+        diagnostics.error("CIM101", message, span, label="put `;` or a line break before it")
     else:
         place = f" after `{previous.text}`" if previous else ""
-        message = f"expected {expected_words(wrong.expected)}{place}, found {found_words(found)}"
+        wanted = expected_words(wrong.expected)
+        if previous and previous.kind == "number":
+            wanted = wanted.replace("a name", "a unit")
+        message = f"expected {wanted}{place}, found {found_words(found)}"
         diagnostics.error("CIM101", message, span, label=label_for(wrong))
 
 
@@ -123,15 +137,18 @@ def span_of(wrong: Wrong, source: Source) -> Span:
     return Span(source, end, end)
 
 
-def notes(wrong: Wrong) -> tuple[str, ...]:
-    """What else could have stood there, where the end of the statement was not the only choice."""
-    others = wrong.expected - {"_END", "$END", "RBRACE"}
-    return (f"here can stand: {expected_words(others)}",) if others else ()
+def is_field_without_equals(wrong: Wrong) -> bool:
+    """Whether the statement starts `cell 2 bit`, which reads as a layer's shape until the unit comes."""
+    return [lexeme.kind for lexeme in wrong.before] == ["name", "number"] and wrong.found_kind == "name"
 
 
 def expected_words(expected: frozenset[str]) -> str:
     """`=`, `{` or the end of the statement."""
+    if expected == {"$END"}:
+        return "nothing more"
     expected = expected - {"$END"}
+    if expected >= {"EQUAL", "LBRACE"}:
+        expected &= {"EQUAL", "LBRACE", "_END"}  # the commonest of what can follow a statement's first word
     words = []
     if expected >= VALUE:
         words.append("a value")

@@ -1,4 +1,4 @@
-"""Builds the tree of ast.py from the parse tree of lark. Not recursive: depth of the text is no depth of the stack."""
+"""Builds the tree of ast.py from the parse tree of lark, without recursion: deep text needs no deep stack."""
 
 import re
 from typing import Any
@@ -139,9 +139,7 @@ class _Builder(Transformer_NonRecursive[Token, Any]):
         for part in (name, *(sources or ())[-1:], shape, extends):
             span = self._token_span(part) if isinstance(part, Token) else part.span if part else head
             head = head.to(span) if span.end > head.end else head
-        return Section(
-            self._word(kind), self._word(name) if name else None, shape, extends, sources, body, head
-        )
+        return Section(self._word(kind), self._word(name) if name else None, shape, extends, sources, body, head)
 
     def import_file(self, meta: Meta, children: list[Any]) -> Import:
         return Import(children[0], self._span(meta))

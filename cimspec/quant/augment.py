@@ -1,7 +1,7 @@
 """Random small distortions of training images: images -> images of the same shape.
 
-Rotation, scale, shear and shift, and an elastic field that is drawn on a coarse grid and interpolated (after Simard et
-al., "Best practices for convolutional neural networks applied to visual document analysis", ICDAR 2003).
+Rotation, scale, shear and shift, and an elastic field that is drawn on a coarse grid and interpolated (after
+Simard et al., "Best practices for convolutional neural networks applied to visual document analysis", 2003).
 """
 
 import torch
@@ -17,7 +17,7 @@ COARSE = 5  # nodes of the elastic field along a side
 
 
 def distort(images: Tensor, strength: float, generator: Generator) -> Tensor:
-    """Each image [images, channels, height, width] distorted on its own; `strength` 1 is the full range, 0 none."""
+    """Images [images, channels, height, width], each distorted on its own; `strength` 0 .. 1."""
     if strength == 0:
         return images
     count = len(images)

@@ -61,7 +61,7 @@ def coded(values: Tensor, step: float, bits: int, *, signed: bool) -> Tensor:
 
 
 def mean_patch(layer: Layer, inputs: Tensor) -> FloatArray:
-    """The mean over images and positions of what each input of the layer's matrix sees: [inputs], channel outermost."""
+    """Mean over images and positions of what each input of the layer's matrix sees: [inputs]."""
     mean = inputs.mean(0, keepdim=True)
     if isinstance(layer.op, Conv2d):
         op = layer.op

@@ -1,7 +1,7 @@
 """The quality of many policies of one network on one split: Tables + Split -> Policy -> Quality.
 
-Two caches make it fast: quantized layers by (layer, precision), and live activations by the precisions of the layers
-before, least recently used first out. Neither changes a result.
+Two caches make it fast: quantized layers by (layer, precision), and live activations by the precisions of the
+layers before, least recently used first out. Neither changes a result.
 """
 
 from collections import OrderedDict
@@ -74,7 +74,7 @@ class PrefixCache:
         self._entries: OrderedDict[tuple[Precision, ...], Values] = OrderedDict()
 
     def longest(self, precisions: tuple[Precision, ...]) -> tuple[int, Values]:
-        """The largest k with an entry for the first k precisions, and a copy of its mapping; `(0, {})` if none."""
+        """The largest k with an entry for the first k precisions, and a copy of that entry."""
         for length in range(len(precisions), 0, -1):
             entry = self._entries.get(precisions[:length])
             if entry is not None:

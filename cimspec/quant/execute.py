@@ -1,6 +1,6 @@
 """Run a graph on torch tensors: Graph + parameters + images -> outputs.
 
-The order and the operations without weights are written here once; what a crossbar layer, a batch normalization and
+The order and the operations without weights are written here once; what a crossbar layer, a normalization and
 an `add` do is a parameter, so that float, quantized and trainable networks share it.
 """
 
@@ -52,7 +52,7 @@ class Plan:
         return cls(graph, drops)
 
     def run(self, images: Tensor, apply: LayerFunction) -> Tensor:
-        """Outputs [images, ...] of the whole network; `apply` computes layers with parameters, and additions."""
+        """Outputs [images, ...] of the network; `apply` computes layers with parameters, and additions."""
         values = {self.graph.layers[0].name: channels_last(images)}
         self.advance(values, self.graph.layers[1:], apply)
         return values[self.graph.output.name]
@@ -101,7 +101,7 @@ def multiply(layer: Layer, inputs: Tensor, weight: Tensor, bias: Tensor | None) 
 def channels_last(tensor: Tensor) -> Tensor:
     """The same values with channels innermost in memory, for images and kernels.
 
-    On a CPU, pooling is then 4-10 times as fast and the gradient of a first convolution 2 times. Shapes do not change.
+    On a CPU, pooling is then 4-10 times as fast, a first convolution's gradient twice. Shapes stay.
     """
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
 
@@ -142,4 +142,4 @@ def float_outputs(graph: Graph, weights: Weights, images: Tensor, batch: int = 5
     """Outputs [images, ...] of the float network, computed `batch` images at a time."""
     plan, apply = Plan.of(graph), float_function(to_tensors(weights))
     with torch.no_grad():
-        return torch.cat([plan.run(part, apply) for part in images.split(batch)])
+        return torch.cat([plan.run(part, apply) for part in torch.split(images, batch)])

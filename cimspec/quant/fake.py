@@ -1,6 +1,6 @@
 """The quantized network in float32: QuantizedParameters + images -> outputs.
 
-Codes are clipped and rounded as in the integer network, sums are float32; the two agree but for rounding ties.
+Codes are clipped and rounded as in the integer network, sums are float32: they agree but for rounding ties.
 Biases are rounded to the accumulators' step, as the integer network stores them.
 """
 
@@ -85,4 +85,4 @@ def fake_outputs(graph: Graph, parameters: QuantizedParameters, images: Tensor, 
     layers = {name: fake_layer(graph[name], own) for name, own in parameters.layers.items()}
     plan, apply = Plan.of(graph), fake_function(graph, dict(parameters.add_scales), layers.__getitem__)
     with torch.no_grad():
-        return torch.cat([plan.run(part, apply) for part in images.split(batch)])
+        return torch.cat([plan.run(part, apply) for part in torch.split(images, batch)])

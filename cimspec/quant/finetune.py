@@ -1,8 +1,8 @@
-"""Quantization-aware fine-tuning of policies of one network: Tables + data -> FineTuner -> Policy -> FineTuned.
+"""Quantization-aware fine-tuning of policies: Tables + data -> FineTuner; Policy -> FineTuned.
 
-The student learns the float network's outputs on distorted training images (Hinton et al., "Distilling the knowledge
-in a neural network", 2015). Images and the float network's outputs on them are made once and shared by all policies:
-this saves a third of the time, and policies are compared on the same draws.
+The student learns the float network's outputs on distorted training images (Hinton et al., "Distilling the
+knowledge in a neural network", 2015). Images and the float network's outputs on them are made once and shared
+by all policies: this saves a third of the time, and policies are compared on the same draws.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class FineTuned:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lesson:
-    """One pass over the training split: distorted images in the order they are learned, and the teacher's outputs."""
+    """One pass over the training split: distorted images, and the float network's outputs on them."""
 
     batches: tuple[Tensor, ...]  # [images of the batch, channels, height, width]
     targets: tuple[Tensor, ...]  # log probabilities [images of the batch, classes]
@@ -56,9 +56,11 @@ class FineTuner:
         self._lessons = _lessons(tables, data.train, training, seed)
 
     def tune(self, policy: Policy, progress: Progress = no_progress) -> FineTuned:
-        """The better of the tuned and the untuned network of `policy`, by cross-entropy on the validation split."""
+        """The better of the tuned and the untuned network of `policy`, by validation cross-entropy."""
         untuned = quantize(self._tables, policy)
         before = self.quality(untuned, self._validation)
+        if not self._lessons:
+            return FineTuned(policy, untuned, before, before, improved=False)
         student = Student.of(self._tables, policy)
         _learn(student, self._lessons, self._training, progress)
         tuned = student.parameters()
@@ -77,14 +79,13 @@ class FineTuner:
 
 def _lessons(tables: Tables, train: Split, training: TrainingSpec, seed: int) -> tuple[Lesson, ...]:
     generator = Generator().manual_seed(seed)
-    images = torch.from_numpy(train.images)
+    clean = torch.from_numpy(train.images)
     lessons = []
     for _ in range(training.finetune_epochs):
         order = list(batches(len(train), training.batch, generator))
-        drawn = tuple(distort(images[chosen], training.distortion, generator) for chosen in order)
-        lessons.append(
-            Lesson(drawn, tuple(_log_probabilities(tables, torch.cat(drawn)).split([*map(len, drawn)])))
-        )
+        drawn = tuple(distort(clean[chosen], training.distortion, generator) for chosen in order)
+        targets = torch.split(_log_probabilities(tables, torch.cat(drawn)), [len(images) for images in drawn])
+        lessons.append(Lesson(drawn, tuple(targets)))
     return tuple(lessons)
 
 
@@ -108,7 +109,7 @@ def _learn(student: Student, lessons: tuple[Lesson, ...], training: TrainingSpec
             log_probabilities = functional.log_softmax(plan.run(images, apply).flatten(1), 1)
             loss = functional.kl_div(log_probabilities, target, reduction="batchmean", log_target=True)
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             student.keep_steps_positive()
             step += 1

@@ -1,7 +1,7 @@
-"""Rounding that gradients pass through, with learned steps (Esser et al., "Learned step size quantization", ICLR 2020).
+"""Rounding that gradients pass through, with learned steps.
 
-value, step -> `step * clip(rint(value / step))`. Backward: straight through inside the range for the value, and
-`code - value/step` inside, `code` outside for the step.
+value, step -> `step * clip(rint(value / step))`. Backward: for the value straight through inside the range;
+for the step `code - value/step` inside, `code` outside (Esser et al., "Learned step size quantization").
 """
 
 from typing import Any
@@ -16,19 +16,20 @@ class _LearnedStep(_UNTYPED):  # type: ignore[misc]
     @staticmethod
     def forward(ctx: Any, value: Tensor, step: Tensor, low: int, high: int, step_gradient: float) -> Tensor:
         scaled = value / step
-        codes = scaled.round().clamp_(low, high)
-        ctx.save_for_backward(scaled, codes, step)
-        ctx.low, ctx.high, ctx.step_gradient = low, high, step_gradient
+        clipped = scaled.clamp(low, high)
+        inside = clipped == scaled
+        codes = clipped.round_()
+        # What `step` gets from each value: the rounding error inside the range, the code itself outside.
+        ctx.save_for_backward(inside, torch.addcmul(codes, scaled, inside, value=-1), step)
+        ctx.step_gradient = step_gradient
         return codes * step
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
-        scaled, codes, step = ctx.saved_tensors
-        inside = (scaled >= ctx.low) & (scaled <= ctx.high)
-        to_value = gradient * inside
-        # code - inside * value/step, times the incoming gradient, summed over what shares a step
-        to_step = gradient * codes - to_value * scaled
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, None, None, None]:
+        inside, share, step = ctx.saved_tensors
+        to_step = gradient * share
         summed = to_step.sum() if step.ndim == 0 else to_step.flatten(1).sum(1).view_as(step)
+        to_value = gradient * inside if ctx.needs_input_grad[0] else None
         return to_value, summed * ctx.step_gradient, None, None, None
 
 

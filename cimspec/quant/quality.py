@@ -22,7 +22,7 @@ class Quality:
 
 
 def measure(outputs: Tensor, float_log_probabilities: Tensor, labels: Tensor) -> Quality:
-    """Quality of `outputs` [images, classes], given the float network's log probabilities of the same shape."""
+    """Quality of `outputs` [images, classes], given the float network's log probabilities."""
     log_probabilities = functional.log_softmax(outputs.flatten(1), 1)
     correct = log_probabilities.argmax(1) == labels
     return Quality(

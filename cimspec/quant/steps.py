@@ -1,7 +1,7 @@
 """Quantization steps that minimise the mean squared error, by a grid search in numpy. Needs no torch.
 
-Values -> step. A smaller step resolves more but clips earlier; the grid runs over the clipping point, from the largest
-magnitude downwards. Rounding is half to even everywhere, as in the integer network.
+Values -> step. A smaller step resolves more but clips earlier; the grid runs over the clipping point, from
+the largest magnitude downwards. Rounding is half to even everywhere, as in the integer network.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from cimspec.quant.parameters import FloatArray, WeightCodes, activation_range, weight_limit
 
 SMALLEST_STEP = 1e-8
-"""For tensors that are all zero: any step codes them exactly, and this one still has an inverse in float32."""
+"""For tensors that are all zero: any step codes them exactly; this one still has an inverse in float32."""
 CLIPPING = np.linspace(1.0, 0.2, 65)
 """Clipping points tried, as shares of the largest magnitude."""
 ACTIVATION_SAMPLE = 32768
@@ -30,11 +30,11 @@ def weight_steps(weight: npt.NDArray[np.float32], weight_bits: int) -> FloatArra
         better = error < best_error
         best_error[better] = error[better]
         best_step[better] = step[better]
-    return best_step.astype(np.float64)
+    return np.asarray(best_step, np.float64)
 
 
 def activation_step(values: npt.NDArray[np.float32], activation_bits: int, *, signed: bool) -> float:
-    """The best step of one tensor, whatever its shape; unsigned tensors hold nothing below zero that counts."""
+    """The best step of one tensor, whatever its shape; unsigned, values below zero become zero anyway."""
     sample = activation_sample(values, signed=signed)
     low, high = activation_range(activation_bits, signed)
     largest = max(float(np.abs(sample).max(initial=0.0)), SMALLEST_STEP * high)
@@ -64,4 +64,4 @@ def _squared_error(
 ) -> npt.NDArray[np.float32]:
     codes = np.clip(np.rint(values / step), low, high)
     difference = codes * step - values
-    return difference * difference
+    return np.asarray(difference * difference, np.float32)

@@ -1,7 +1,7 @@
 """A quantized network that can be trained: Tables + Policy -> Student -> QuantizedParameters.
 
-Weights, biases, weight steps per output, activation steps and the steps of additions are torch parameters, started
-from post-training quantization.
+Weights, biases, weight steps per output, activation steps and the steps of additions are torch parameters,
+started from post-training quantization.
 """
 
 from collections.abc import Sequence

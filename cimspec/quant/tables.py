@@ -1,7 +1,7 @@
-"""Everything post-training quantization needs for any policy, in numpy, and the parameters of one policy from it.
+"""What post-training quantization needs for any policy, in numpy, and the parameters of one policy from it.
 
-Tables + Policy -> QuantizedParameters. The steps of all bits are there already; weight codes and biases follow on
-demand, since for large networks all of them at once would not fit. Needs no torch; `calibrate.py` makes the tables.
+Tables + Policy -> QuantizedParameters. The steps of all bits are there already; weight codes and biases
+follow on demand, since for large networks all at once would not fit. `calibrate.py` makes it. Needs no torch.
 """
 
 from collections.abc import Mapping
@@ -10,9 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cimspec.graph.graph import Graph
-from cimspec.graph.layer import Layer
 from cimspec.graph.precision import Policy, Precision
-from cimspec.graph.signs import nonnegative_layers
 from cimspec.quant.parameters import FloatArray, LayerParameters, QuantizedParameters, WeightCodes
 from cimspec.quant.steps import weight_codes
 from cimspec.quant.weights import Weights
@@ -50,9 +48,9 @@ class Tables:
     def bias(self, name: str, precision: Precision, codes: WeightCodes) -> FloatArray:
         """The bias [outputs] that makes the mean output over the calibration images that of the float layer.
 
-        Coding changes the mean of output o by `sum_i W[o,i] E[x_i] - step[o] sum_i q[o,i] E[coded x_i]`, averaged over
-        positions (after Nagel et al., "Data-free quantization through weight equalization and bias correction",
-        ICCV 2019, with measured means).
+        Coding takes `sum_i W[o,i] E[x_i] - step[o] sum_i q[o,i] E[coded x_i]` from the mean of output o, over
+        images and positions (after Nagel et al., "Data-free quantization through weight equalization and bias
+        correction", ICCV 2019, with measured means).
         """
         table, own = self.layers[name], self.weights[name]
         rows = own["weight"].reshape(len(codes), -1).astype(np.float64)
@@ -80,8 +78,3 @@ def quantize(tables: Tables, policy: Policy) -> QuantizedParameters:
     """Every layer's parameters under `policy`, without fine-tuning."""
     layers = {name: quantize_layer(tables, name, precision) for name, precision in policy}
     return QuantizedParameters(layers, tables.add_scales)
-
-
-def input_is_signed(graph: Graph, layer: Layer) -> bool:
-    """Whether the values that enter `layer` can be negative, by structure alone."""
-    return layer.inputs[0] not in nonnegative_layers(graph)

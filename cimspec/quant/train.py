@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from cimspec.data.dataset import Split
 from cimspec.graph.graph import Graph
-from cimspec.graph.layer import Add, BatchNorm, Conv2d, Layer, Linear
+from cimspec.graph.layer import Add, BatchNorm, Conv2d, Layer, Linear, Shape
 from cimspec.quant.augment import distort
 from cimspec.quant.execute import LayerFunction, Plan, channels_last, multiply, to_weights
 from cimspec.quant.optimize import Progress, batch_count, batches, no_progress, one_cycle
@@ -42,7 +42,7 @@ def train_float(
             outputs = plan.run(distort(images[chosen], training.distortion, generator), apply)
             loss = functional.cross_entropy(outputs.flatten(1), labels[chosen])
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             step += 1
         progress(epoch + 1, training.epochs, f"loss {loss.item():.3f}")
@@ -50,7 +50,7 @@ def train_float(
 
 
 def initial_tensors(graph: Graph, generator: Generator) -> dict[str, dict[str, Tensor]]:
-    """Random weights: normal of variance 2/inputs (He et al., ICCV 2015), zero biases, neutral normalization."""
+    """Random weights of variance 2/inputs (He et al., ICCV 2015), zero biases, neutral normalization."""
     return {
         layer.name: _initial(layer, generator)
         for layer in graph.layers
@@ -61,7 +61,7 @@ def initial_tensors(graph: Graph, generator: Generator) -> dict[str, dict[str, T
 def _initial(layer: Layer, generator: Generator) -> dict[str, Tensor]:
     match layer.op:
         case Conv2d() as op:
-            shape = (op.out_channels, op.in_channels, op.kernel, op.kernel)
+            shape: Shape = (op.out_channels, op.in_channels, op.kernel, op.kernel)
             fan_in = op.in_channels * op.kernel**2
         case Linear() as op:
             shape, fan_in = (op.out_features, op.in_features), op.in_features

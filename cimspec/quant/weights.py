@@ -1,7 +1,8 @@
-"""Float weights of a network, and the folding of batch normalization into the layer before it. Needs no torch.
+"""Float weights of a network, and folding batch normalization into the layer before it. Needs no torch.
 
-Weights by layer name. Convolution: `weight` [outputs, inputs, kernel, kernel], `bias` [outputs]. Linear: `weight`
-[outputs, inputs], `bias` [outputs]. Batch normalization: `gamma`, `beta`, `mean`, `variance`, each [channels].
+Weights by layer name. Convolution: `weight` [outputs, inputs, kernel, kernel], `bias` [outputs]. Linear:
+`weight` [outputs, inputs], `bias` [outputs].
+Normalization: `gamma`, `beta`, `mean`, `variance`, all [channels].
 """
 
 from collections.abc import Mapping

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from cimspec.search.evaluation import Trial
-from cimspec.search.space import Choice, Space
+from cimspec.search.space import Choice, Option, Space
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -60,6 +60,7 @@ class DamageModel:
 
     def __init__(self, space: Space, prior: Prior, floor: float) -> None:
         self._space = space
+        self._wider = [_at_least(options) for options in space.options]
         self._floor = floor  # divergence of the widest policy
         self._rows: list[list[int]] = []
         self._seen: list[float] = []
@@ -78,7 +79,7 @@ class DamageModel:
                 deviations.append(deviation)
             return index[key]
 
-        self._parameters: list[list[list[int]]] = []
+        self._parameters: list[npt.NDArray[np.int64]] = []  # for each layer [options, 3]
         for layer, options in enumerate(self._space.options):
             of_layer: list[list[int]] = []
             for option in options:
@@ -89,7 +90,7 @@ class DamageModel:
                     parameter((layer, "a", 0, activation_bits), activations, SPREAD * activations + FLOOR),
                     parameter((layer, "b", *option.precision), 0.0, INTERACTION * (weights + activations) + FLOOR),
                 ])  # fmt: skip
-            self._parameters.append(of_layer)
+            self._parameters.append(np.array(of_layer))
         self._mean = torch.tensor(means, dtype=torch.float64)
         self._deviation = torch.tensor(deviations, dtype=torch.float64)
 
@@ -107,8 +108,8 @@ class DamageModel:
             draw = draw + self._correction(draw, generator)
         table = draw.numpy()
         return tuple(
-            _monotone(self._space, layer, np.array([table[indices].sum() for indices in of_layer]))
-            for layer, of_layer in enumerate(self._parameters)
+            np.where(wider, np.maximum(table[parameters].sum(axis=1), 0.0), 0.0).max(axis=1)
+            for parameters, wider in zip(self._parameters, self._wider, strict=True)
         )
 
     def _correction(self, draw: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -123,15 +124,10 @@ class DamageModel:
         return projected.T @ torch.cholesky_solve((seen - imagined).unsqueeze(1), factor).squeeze(1)
 
     def _indices(self, choice: Choice) -> list[int]:
-        return [number for layer, option in enumerate(choice) for number in self._parameters[layer][option]]
+        return [int(number) for layer, option in enumerate(choice) for number in self._parameters[layer][option]]
 
 
-def _monotone(space: Space, layer: int, damages: FloatArray) -> FloatArray:
-    """Raise each option's damage to that of every option with at least its bits."""
-    options = space.options[layer]
-    raised = np.maximum(damages, 0.0)
-    for index, option in enumerate(options):
-        for other, wider in enumerate(options):
-            if all(a >= b for a, b in zip(wider.precision, option.precision, strict=True)):
-                raised[index] = max(raised[index], damages[other])
-    return raised
+def _at_least(options: tuple[Option, ...]) -> npt.NDArray[np.bool_]:
+    """`[i, j]`: whether option j has at least the bits of option i."""
+    bits = np.array([option.precision for option in options])
+    return np.asarray((bits[None, :, :] >= bits[:, None, :]).all(axis=2))

@@ -98,6 +98,8 @@ class _Episodes:
         """A new policy that may be faster than the fastest under `limit`, or None if none was found."""
         incumbent = fastest_under(self.account.trials, limit)
         fastest = incumbent.latency_ns if incumbent else np.inf
+        if fastest <= self.account.space.least_latency_ns:
+            return None
         mutate = incumbent is not None and self.rng.random() < self.agent.mutate
         for _ in range(ATTEMPTS):
             choice = self._mutated(limit) if mutate else self._planned(limit)
@@ -117,6 +119,7 @@ class _Episodes:
         feasible = [trial for trial in self.account.trials if trial.score.kl <= limit]
         elites = sorted(feasible, key=lambda trial: trial.latency_ns)[:ELITES]
         genes = list(elites[self.rng.integers(len(elites))].choice)
-        for layer in self.rng.choice(len(genes), size=min(len(genes), self.rng.integers(1, 4)), replace=False):
+        changes = min(len(genes), int(self.rng.integers(1, 4)))
+        for layer in self.rng.choice(len(genes), size=changes, replace=False):
             genes[layer] = int(self.rng.integers(len(self.account.space.options[layer])))
         return tuple(genes)

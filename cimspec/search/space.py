@@ -41,6 +41,11 @@ class Space:
         """Number of policies."""
         return math.prod(len(options) for options in self.options)
 
+    @property
+    def least_latency_ns(self) -> float:
+        """Latency of the fastest policy."""
+        return self.latency_ns((0,) * len(self.options))
+
     def policy(self, choice: Choice) -> Policy:
         """The policy that `choice` stands for."""
         chosen = zip(self.options, choice, strict=True)
@@ -60,7 +65,7 @@ class Space:
 def build_space(graph: Graph, chip: Chip, search: SearchSpec) -> Space:
     """The space of `search` on `chip`. Raises `CimError` (CIM607) where `keep` names no crossbar layer."""
     names = tuple(layer.name for layer in graph.crossbar_layers)
-    kept = _kept(names, search)
+    kept = kept_precisions(names, search)
     widths = {
         Precision(weight_bits, activation_bits)
         for weight_bits in search.weight_bits
@@ -85,7 +90,8 @@ def is_lossless(chip: Chip) -> bool:
     return Converter.of(chip, signed, None).is_lossless(-largest if signed else 0, largest)
 
 
-def _kept(names: tuple[str, ...], search: SearchSpec) -> dict[str, Precision]:
+def kept_precisions(names: tuple[str, ...], search: SearchSpec) -> dict[str, Precision]:
+    """The precisions that `keep` fixes, by layer. Raises `CimError` (CIM607) where it names no crossbar layer."""
     for keep in search.keep:
         if keep.layer not in names:
             near = did_you_mean(keep.layer, names)
@@ -104,5 +110,5 @@ def _options(
 
 
 def _beats(other: Option, option: Option) -> bool:
-    wider = all(a >= b for a, b in zip(other.precision, option.precision, strict=True))
-    return other.precision != option.precision and wider and other.latency_ns <= option.latency_ns
+    covers = other.precision.covers(option.precision)
+    return other.precision != option.precision and covers and other.latency_ns <= option.latency_ns

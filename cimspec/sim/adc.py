@@ -78,9 +78,10 @@ class Converter:
         if self.step is AdcStep.POWER_OF_TWO:
             shift = int(self.lsb).bit_length() - 1
             half = (1 << shift) >> 1
-            return np.clip((sums.astype(np.int64) + half) >> shift, *self._code_range)
+            return np.asarray(np.clip((sums.astype(np.int64) + half) >> shift, *self._code_range))
         low, high, inverse = np.float32(self.low), np.float32(self.high), np.float32(1 / self.lsb)
-        return np.rint((np.clip(sums.astype(np.float32), low, high) - low) * inverse).astype(np.int64)
+        clipped = np.clip(sums.astype(np.float32), low, high)
+        return np.asarray(np.rint((clipped - low) * inverse).astype(np.int64))
 
     @property
     def _code_range(self) -> tuple[int, int]:

@@ -80,7 +80,7 @@ def block_sums(
 def _plain_product(columns: Columns, driven: IntArray, steps: tuple[Part, ...]) -> Partial:
     values = sum(step.factor * step.digits(driven.astype(np.int64)) for step in steps)
     weights = np.zeros((columns.cells.shape[0], columns.output_count), np.int64)
-    np.add.at(weights, (slice(None), columns.outputs), columns.cells * columns.factors)
+    np.add.at(weights.T, columns.outputs, (columns.cells * columns.factors).T)
     return np.asarray(np.asarray(values, np.float64) @ weights.astype(np.float64)).astype(np.int64)
 
 
@@ -98,7 +98,7 @@ def _reference_sums(
     cells = columns.cells.astype(np.int64)
     for step in steps:
         codes = converter.codes(step.digits(driven.astype(np.int64)) @ cells)
-        np.add.at(sums, (slice(None), columns.outputs), step.factor * codes * columns.factors)
+        np.add.at(sums.T, columns.outputs, (step.factor * codes * columns.factors).T)
     return sums
 
 

@@ -1,4 +1,4 @@
-"""Loads a `.cim` file: a path and overrides -> the validated Spec, the warnings, and where everything was written.
+"""Loads a `.cim` file: a path and overrides -> the validated Spec, warnings, and where all was written.
 
 All that is wrong is collected: first in the text of all files, then in what it means.
 """
@@ -30,8 +30,8 @@ from cimspec.spec.workload import DataSpec
 class Loaded:
     """A spec with what later steps need to speak of its text.
 
-    Keys of `spans` follow the attributes of Spec: `("chip", "adc", "bits")` is a value, `("chip", "adc")` the head of a
-    block, `("model", "layers", 3)` the head of a layer, `("search", "keep", 0)` a statement.
+    Keys of `spans` follow the attributes of Spec: `("chip", "adc", "bits")` is a value, `("chip", "adc")` the
+    head of a block, `("model", "layers", 3)` the head of a layer, `("search", "keep", 0)` a statement.
     """
 
     spec: Spec
@@ -51,7 +51,7 @@ def nearest(spans: Mapping[SpecPath, Span], path: SpecPath) -> Span | None:
 
 
 def load_spec(path: str | Path, overrides: Sequence[str] = ()) -> Spec:
-    """The spec in a file, with overrides such as `chip.adc.bits=6`. Raises CimError with all that is wrong."""
+    """The spec in a file, with overrides as `chip.adc.bits=6`. Raises CimError with all that is wrong."""
     return load(path, overrides).spec
 
 
@@ -91,9 +91,7 @@ def bind_chip(section: Section, binding: Binding) -> Chip | None:
 
 def bind_training(section: Section, binding: Binding) -> TrainingSpec | None:
     """The training of a section."""
-    return bind_block(
-        TrainingSpec, Place("training", section.span, ("training",)), section.body or (), binding
-    )
+    return bind_block(TrainingSpec, Place("training", section.span, ("training",)), section.body or (), binding)
 
 
 def bind_search(section: Section, binding: Binding) -> SearchSpec | None:

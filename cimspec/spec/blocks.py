@@ -1,6 +1,6 @@
-"""Binds a block of the tree to its pydantic model, whichever it is: statements -> validated model, with spans.
+"""Binds a block of the tree to its pydantic model, whichever it is: statements -> validated model, spans.
 
-Everything wrong with a block is reported in one go. Layers and top-level statements are in layers.py and bind.py.
+Everything wrong with a block is reported in one go. Layers and files are bound by layers.py and bind.py.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from cimspec.diag import Diagnostics, Span, did_you_mean
-from cimspec.lang import Assign, Call, Pin, Section, Statement, Word
+from cimspec.lang import Assign, Call, Import, Pin, Section, Shape, Statement, Word
 from cimspec.spec.base import SpecModel
 from cimspec.spec.fields import Block, Choice, Entry, Items, Scalar, entries, kind_of
 from cimspec.spec.model_errors import report_model_errors
@@ -30,7 +30,7 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The block being bound: its word, the span of its head, its path in the Spec, and the name in messages."""
+    """The block being bound: its word, the span of its head, its path in the Spec."""
 
     word: str
     head: Span
@@ -47,7 +47,8 @@ class _Draft:
 
     values: dict[str, object]
     wrong: set[str] = field(default_factory=set)
-    spans: dict[str | int | tuple[str, int], Span] = field(default_factory=dict)
+    spans: dict[str | tuple[str, int], Span] = field(default_factory=dict)
+    repeated: dict[str, list[SpecModel | None]] = field(default_factory=dict)  # None for a wrong one
 
 
 def bind_block(
@@ -66,12 +67,11 @@ def bind_block(
     for statement in body:
         _bind_statement(statement, known, place, draft, binding)
     _report_missing(known.values(), place, draft, binding.diagnostics)
+    draft.values |= {name: tuple(found) for name, found in draft.repeated.items()}
     try:
         result = model.model_validate(draft.values)
     except ValidationError as error:
-        report_model_errors(
-            error, model, place.word, place.head, draft.spans, draft.wrong, binding.diagnostics
-        )
+        report_model_errors(error, model, place.word, place.head, draft.spans, draft.wrong, binding.diagnostics)
         return None
     return result if len(binding.diagnostics.all) == before else None
 
@@ -80,15 +80,11 @@ def _bind_statement(
     statement: Statement, known: Mapping[str, Entry], place: Place, draft: _Draft, binding: Binding
 ) -> None:
     """Put what one statement says into the draft."""
-    word = statement.name if isinstance(statement, Assign) else getattr(statement, "kind", None)
-    if word is None:
-        binding.diagnostics.error(
-            "CIM213",
-            "`import` stands outside of all blocks",
-            statement.span,
-            label="move it to the top of the file",
-        )
+    if isinstance(statement, Import):
+        label = "move it to the top of the file"
+        binding.diagnostics.error("CIM213", "`import` stands outside of all blocks", statement.span, label=label)
         return
+    word = statement.name if isinstance(statement, Assign) else statement.kind
     entry = known.get(word.text)
     if entry is None:
         _report_unknown(word, known, place, draft, binding.diagnostics)
@@ -102,14 +98,11 @@ def _bind_statement(
         case Section(name=None, shape=None, extends=None, sources=None, body=tuple()), Block(models=(one,)):
             value = bind_block(one, place.inner(statement, entry.name), statement.body or (), binding)
         case Pin(), Items(item=Block(models=(one,))):
-            value = _bind_pin(statement, entry, one, place, draft, binding)
+            _bind_pin(statement, entry, one, place, draft, binding)
+            return
         case _:
-            binding.diagnostics.error(
-                "CIM213",
-                f"`{word.text}` is not written like this",
-                statement.span,
-                label=f"write `{form(entry)}`",
-            )
+            label = f"write `{meant_form(statement, entry)}`"
+            binding.diagnostics.error("CIM213", f"`{word.text}` is not written like this", statement.span, label=label)
             value = None
     if value is None or len(binding.diagnostics.all) > before:
         draft.wrong.add(entry.name)
@@ -119,9 +112,7 @@ def _bind_statement(
 
 def _bind_field(statement: Assign, entry: Entry, place: Place, draft: _Draft, binding: Binding) -> object:
     """The value of `name = value`, or None after reporting."""
-    if isinstance(entry.type, Block) or (
-        isinstance(entry.type, Items) and isinstance(entry.type.item, Block)
-    ):
+    if isinstance(entry.type, Block) or (isinstance(entry.type, Items) and isinstance(entry.type.item, Block)):
         message = f"`{entry.key}` is not written with `=`"
         binding.diagnostics.error("CIM213", message, statement.span, label=f"write `{form(entry)}`")
         return None
@@ -137,25 +128,25 @@ def _bind_field(statement: Assign, entry: Entry, place: Place, draft: _Draft, bi
 
 def _bind_pin(
     statement: Pin, entry: Entry, model: type[SpecModel], place: Place, draft: _Draft, binding: Binding
-) -> object:
-    """All values of a repeated statement so far, with this one: `keep c1 at 8 bit, 8 bit`."""
+) -> None:
+    """Add one of the statements that may be repeated: `keep c1 at 8 bit, 8 bit`."""
+    so_far = draft.repeated.setdefault(entry.name, [])
+    inner = Place(entry.key, statement.span, (*place.path, entry.name, len(so_far)))
     first, *others = entries(model)
-    if len(statement.values) != len(others):
+    bound: SpecModel | None = None
+    if len(statement.values) == len(others):
+        body = [
+            Assign(Word(other.key, value.span), value, value.span)
+            for other, value in zip(others, statement.values, strict=True)
+        ]
+        bound = bind_block(model, inner, body, binding, given={first.name: statement.name.text})
+        binding.spans[(*inner.path, first.name)] = statement.name.span
+    else:
         message = f"`{entry.key}` takes {len(others)} values after `at`, not {len(statement.values)}"
         binding.diagnostics.error("CIM213", message, statement.span, label=f"write `{form(entry)}`")
-        return None
-    so_far = draft.values.get(entry.name, ())
-    assert isinstance(so_far, tuple), "only this function sets the field"
-    # Counted apart from the values, because a wrong statement leaves none.
-    index = sum(1 for path in binding.spans if path[:-1] == (*place.path, entry.name))
-    inner = Place(entry.key, statement.span, (*place.path, entry.name, index))
-    body = [
-        Assign(Word(other.key, value.span), value, value.span)
-        for other, value in zip(others, statement.values, strict=True)
-    ]
-    bound = bind_block(model, inner, body, binding, given={first.name: statement.name.text})
-    binding.spans[(*inner.path, first.name)] = statement.name.span
-    return None if bound is None else (*so_far, bound)
+    so_far.append(bound)
+    if bound is None:
+        draft.wrong.add(entry.name)
 
 
 def bind_call(type: Block, call: Call, path: Path, binding: Binding) -> SpecModel | None:  # noqa: A002
@@ -193,7 +184,7 @@ def _report_unknown(
     label = f"did you mean `{meant}`?" if meant else "remove it"
     if blocks:
         label = f"move it into `{blocks[0]} {{ ... }}`"
-    elif meant:
+    elif meant and known[meant].name not in draft.values:
         draft.wrong.add(known[meant].name)
     diagnostics.error(
         "CIM203",
@@ -207,9 +198,7 @@ def _report_unknown(
 def inner_keys(entry: Entry) -> list[str]:
     """Keys of the block that a field is, if it is one."""
     return (
-        [inner.key for model in entry.type.models for inner in entries(model)]
-        if isinstance(entry.type, Block)
-        else []
+        [inner.key for model in entry.type.models for inner in entries(model)] if isinstance(entry.type, Block) else []
     )
 
 
@@ -222,14 +211,27 @@ def _report_missing(known: Iterable[Entry], place: Place, draft: _Draft, diagnos
             diagnostics.error("CIM206", message, place.head, label=f"add `{form(entry)}`")
 
 
+def meant_form(statement: Statement, entry: Entry) -> str:
+    """The statement as it was meant: `rows 64` and `weights reloaded` lack their `=`."""
+    match statement, entry.type:
+        case Section(shape=Shape(sizes=(size,)), body=None), Scalar():
+            return f"{entry.key} = {size.text}"
+        case Section(name=Word(text=option), body=None), Choice(options=options) if option in options:
+            return f"{entry.key} = {option}"
+        case _:
+            return form(entry)
+
+
 def form(entry: Entry) -> str:
     """How a field is written."""
     match entry.type:
         case Items(item=Block(models=(model, *_))):
-            first, *others = (inner.key for inner in entries(model))
+            first, *others = (inner.name for inner in entries(model))
             return f"{entry.key} {first.upper()} at {', '.join(other.upper() for other in others)}"
         case Block(models=(model, *_)) if "kind" in model.model_fields:
             return f"{entry.key} = {kind_of(model)}(...)"
+        case Block(models=(model,)) if entry.key == "require":
+            return f"{entry.key} {form(entries(model)[0])}".replace("=", "<=")
         case Block():
             return f"{entry.key} {{ ... }}"
         case Choice(options=options):

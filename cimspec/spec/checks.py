@@ -19,7 +19,8 @@ def check(
     if chip:
         check_active_rows(chip, binding)
         check_subtraction(chip, binding)
-        check_adc_bits(chip, binding)
+        if chip.active_rows <= chip.crossbar.rows:
+            check_adc_bits(chip, binding)
     if search and not has_data:
         span = binding.spans["search",]
         label = 'add `data digits = builtin("digits")` to the file'
@@ -68,19 +69,15 @@ def check_adc_bits(chip: Chip, binding: Binding) -> None:
         return
     message = f"a column sum needs {needed} bits, `adc.bits` is {adc.bits}"
     span = binding.spans["chip", "adc", "bits"]
-    notes = ["the largest sums share codes; `cimspec run` measures what that costs in accuracy"]
+    notes = ["`cimspec run` measures what that costs in accuracy"]
     if adc.range is AdcRange.CALIBRATED:
-        notes = [
-            "with `range = calibrated` the codes are spent on the sums that occur; `cimspec run` measures the rest"
-        ]
+        notes = ["`range = calibrated` gives the codes to the sums that occur; `cimspec run` measures the loss"]
     if needed - adc.bits > HOPELESS_BITS:
         label = f"more than {HOPELESS_BITS} bits short"
         binding.diagnostics.error("CIM301", message, span, label=label, help=adc_help(chip, needed))
     else:
         label = "sums that differ by little get the same code"
-        binding.diagnostics.warning(
-            "CIM301", message, span, label=label, notes=notes, help=adc_help(chip, needed)
-        )
+        binding.diagnostics.warning("CIM301", message, span, label=label, notes=notes, help=adc_help(chip, needed))
 
 
 def adc_help(chip: Chip, needed: int) -> str:
@@ -89,23 +86,19 @@ def adc_help(chip: Chip, needed: int) -> str:
     edits = [f"`adc.bits = {needed}`"] if needed <= most_bits else []
     rows = fitting_rows(chip)
     edits += [f"`active_rows = {rows}`"] if rows else []
-    return (
-        f"set {' or '.join(edits)}"
-        if edits
-        else "store fewer bits in a cell, or apply fewer input bits at once"
-    )
+    return f"set {' or '.join(edits)}" if edits else "store fewer bits in a cell, or apply fewer input bits at once"
 
 
 def fitting_rows(chip: Chip) -> int:
     """The most rows whose sums the ADC can tell apart; 0 if it cannot even those of one row."""
-    codes = 2**chip.adc.bits - 1
+    codes = (1 << chip.adc.bits) - 1
     levels = codes // 2 if has_negative_sums(chip) else codes
     return min(levels // largest_sum(chip, 1), chip.crossbar.rows)
 
 
 def largest_sum(chip: Chip, active_rows: int) -> int:
     """The largest sum of one column in one step."""
-    return active_rows * (2**chip.crossbar.cell_bits - 1) * (2**chip.dac.bits - 1)
+    return active_rows * ((1 << chip.crossbar.cell_bits) - 1) * ((1 << chip.dac.bits) - 1)
 
 
 def has_negative_sums(chip: Chip) -> bool:

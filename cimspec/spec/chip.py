@@ -1,4 +1,4 @@
-"""The chip: crossbars, converters, and how weights and activations are cut to fit them (README, "What the numbers mean")."""
+"""The chip: crossbars, converters, and how weights and activations are cut to fit them."""
 
 from enum import StrEnum
 from typing import Annotated

@@ -1,6 +1,6 @@
-"""What may be written for each field of a block: pydantic models -> entries, read from the models' own annotations.
+"""What may be written for each field of a block: pydantic models -> entries, read from their annotations.
 
-A field added to a model can be written in a `.cim` file at once. Its key is its name without the suffix of its unit.
+A field added to a model can be written in a `.cim` file at once; its key is its name without a unit's suffix.
 """
 
 from collections.abc import Mapping
@@ -114,6 +114,4 @@ def union_type(members: list[Any], metadata: tuple[Any, ...]) -> FieldType:
 
 def flat(marks: tuple[Any, ...]) -> tuple[Any, ...]:
     """Annotations, with those inside a `Field(...)` taken out of it."""
-    return tuple(
-        inner for mark in marks for inner in (mark.metadata if isinstance(mark, FieldInfo) else (mark,))
-    )
+    return tuple(inner for mark in marks for inner in (mark.metadata if isinstance(mark, FieldInfo) else (mark,)))

@@ -1,4 +1,4 @@
-"""Reads `.cim` files: a path -> the parsed file and everything it imports. All wrong files are reported, then raised.
+"""Reads `.cim` files: a path -> the parsed file and all that it imports. Raises what is wrong.
 
 Imports reach only below the importing file's own folder, symbolic links resolved; each file is read once.
 """
@@ -43,22 +43,21 @@ class _Reader:
         source = read_source(path, name, at, self._diagnostics)
         if source is None:
             return None
+        before = len(self._diagnostics.all)
         file = parse(source, self._diagnostics)
-        if not source.text.strip() or (not file.statements and not self._diagnostics.has_errors):
-            self._diagnostics.error(
-                "CIM113", f"`{name}` is empty", at, label=at and "this file holds no statement"
-            )
+        if not file.statements and len(self._diagnostics.all) == before:
+            self._diagnostics.error("CIM113", f"`{name}` is empty: it holds no statement", at)
             return None
         here = path.resolve()
         self._open[here] = at
         imports = [
-            self._follow(statement, path) for statement in file.statements if isinstance(statement, Import)
+            self._follow(statement, path, name) for statement in file.statements if isinstance(statement, Import)
         ]
         del self._open[here]
         return Module(file, tuple(module for module in imports if module))
 
-    def _follow(self, statement: Import, importer: Path) -> Module | None:
-        """The module that an import names."""
+    def _follow(self, statement: Import, importer: Path, shown: str) -> Module | None:
+        """The module that an import names; the importing file is `shown` under this name."""
         error = self._diagnostics.error
         path = statement.path
         if not isinstance(path, Text):
@@ -86,12 +85,10 @@ class _Reader:
         elif target in self._done:
             return self._done[target]
         elif len(self._done) + len(self._open) >= MAX_FILES:
-            error(
-                "CIM117", f"more than {MAX_FILES} files are imported", path.span, label="this is one too many"
-            )
+            error("CIM117", f"more than {MAX_FILES} files are imported", path.span, label="this is one too many")
         else:
             self._done[target] = None
-            name = (importer.parent / path.text).as_posix()
+            name = (Path(shown).parent / path.text).as_posix()
             self._done[target] = self.read(target, name, path.span)
             return self._done[target]
         return None
@@ -120,9 +117,7 @@ def read_source(path: Path, name: str, at: Span | None, diagnostics: Diagnostics
     except (FileNotFoundError, NotADirectoryError):
         diagnostics.error("CIM110", f"there is no file `{name}`", at, help=similar_file(path))
     except UnicodeDecodeError as error:
-        diagnostics.error(
-            "CIM112", f"`{name}` is not UTF-8: byte {error.start} is wrong", at, help="save it as UTF-8"
-        )
+        diagnostics.error("CIM112", f"`{name}` is not UTF-8: byte {error.start} is wrong", at, help="save it as UTF-8")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "this is no path"
         diagnostics.error("CIM111", f"`{name}` cannot be read: {reason.lower()}", at)
@@ -133,7 +128,7 @@ def similar_file(path: Path) -> str | None:
     """A file of the same folder that may have been meant."""
     try:
         names = [entry.name for entry in path.parent.glob("*.cim")]
-    except OSError:
+    except (OSError, ValueError):
         return None
     meant = did_you_mean(path.name, names)
     return f"did you mean `{meant}`?" if meant else None

@@ -18,6 +18,7 @@ from cimspec.spec.model_errors import report_model_errors
 from cimspec.spec.workload import AddSpec, InputSpec, LayerSpec, ModelSpec, OpSpec
 
 OPS: Mapping[str, type[SpecModel]] = {kind_of(op): op for op in get_args(get_args(OpSpec)[0])}
+MAX_LAYERS = 10_000  # as ModelSpec has it; checked before the work on every layer
 ADVICE = {
     "dense": "linear",
     "fc": "linear",
@@ -33,7 +34,15 @@ def bind_model(section: Section, binding: Binding) -> ModelSpec | None:
     before = len(binding.diagnostics.all)
     binding.spans["model",] = section.span
     statements = section.body or ()
-    layers = [statement for statement in statements if is_layer(statement, binding.diagnostics)]
+    layers = [statement for statement in statements if isinstance(statement, Section)]
+    if len(layers) > MAX_LAYERS:
+        message = f"a model has at most {MAX_LAYERS} layers, this one has {len(layers)}"
+        binding.diagnostics.error("CIM208", message, section.span)
+        return None
+    for statement in statements:
+        if not isinstance(statement, Section):
+            label = "write `conv2d c1 { ... }`"
+            binding.diagnostics.error("CIM213", "a model holds layers only", statement.span, label=label)
     names = layer_names(layers)
     check_input_first(section, layers, binding.diagnostics)
     check_duplicates(layers, binding.diagnostics)
@@ -49,25 +58,16 @@ def bind_model(section: Section, binding: Binding) -> ModelSpec | None:
         return None
 
 
-def is_layer(statement: Statement, diagnostics: Diagnostics) -> bool:
-    """Whether a statement of a model is a layer, which each must be; else it is reported."""
-    if isinstance(statement, Section) and statement.kind.text in OPS:
-        return True
-    if isinstance(statement, Section):
-        word = statement.kind
-        meant = ADVICE.get(word.text) or did_you_mean(word.text, OPS)
-        diagnostics.error(
-            "CIM202",
-            f"unknown layer `{word.text}`",
-            word.span,
-            label=f"did you mean `{meant}`?" if meant else "no layer of this kind",
-            notes=[f"layers: {', '.join(OPS)}"],
-        )
-    else:
-        diagnostics.error(
-            "CIM213", "a model holds layers only", statement.span, label="write `conv2d c1 { ... }`"
-        )
-    return False
+def report_unknown_layer(word: Word, diagnostics: Diagnostics) -> None:
+    """Report a kind of layer that there is not."""
+    meant = ADVICE.get(word.text) or did_you_mean(word.text, OPS)
+    diagnostics.error(
+        "CIM202",
+        f"unknown layer `{word.text}`",
+        word.span,
+        label=f"did you mean `{meant}`?" if meant else "no layer of this kind",
+        notes=[f"layers: {', '.join(OPS)}"],
+    )
 
 
 def layer_names(layers: Sequence[Statement]) -> tuple[str, ...]:
@@ -98,14 +98,10 @@ def check_input_first(section: Section, layers: Sequence[Section], diagnostics: 
     """The first layer is the input, and no other is."""
     if not layers or layers[0].kind.text != "input":
         span = layers[0].span if layers else section.span
-        diagnostics.error(
-            "CIM407", "a model starts with `input`", span, label="write `input 1 x 28 x 28` before this"
-        )
+        diagnostics.error("CIM407", "a model starts with `input`", span, label="write `input 1 x 28 x 28` before this")
     for layer in layers[1:]:
         if layer.kind.text == "input":
-            diagnostics.error(
-                "CIM407", "a model has one `input`, as its first layer", layer.span, label="remove it"
-            )
+            diagnostics.error("CIM407", "a model has one `input`, as its first layer", layer.span, label="remove it")
 
 
 def check_duplicates(layers: Sequence[Section], diagnostics: Diagnostics) -> None:
@@ -117,9 +113,7 @@ def check_duplicates(layers: Sequence[Section], diagnostics: Diagnostics) -> Non
         name, span = layer.name.text, layer.name.span
         if name in first:
             related = [Label(first[name], "first defined here")]
-            diagnostics.error(
-                "CIM209", f"two layers are called `{name}`", span, label="rename one", related=related
-            )
+            diagnostics.error("CIM209", f"two layers are called `{name}`", span, label="rename one", related=related)
         first.setdefault(name, span)
 
 
@@ -128,7 +122,10 @@ def bind_layer(index: int, layer: Section, names: Sequence[str], binding: Bindin
     path = ("model", "layers", index)
     diagnostics = binding.diagnostics
     body = list(layer.body or ())
-    model = OPS[layer.kind.text]
+    model = OPS.get(layer.kind.text)
+    if model is None:
+        report_unknown_layer(layer.kind, diagnostics)
+        return None
     if layer.extends:
         diagnostics.error("CIM213", "a layer extends nothing", layer.extends.span, label="remove `extends`")
     if layer.shape and model is InputSpec:
@@ -138,6 +135,9 @@ def bind_layer(index: int, layer: Section, names: Sequence[str], binding: Bindin
         diagnostics.error("CIM213", "only `input` takes a shape", layer.shape.span, label=f"write `{form}`")
     if layer.name and model is InputSpec:
         diagnostics.error("CIM213", "`input` takes no name", layer.name.span, label="remove it")
+    if model is InputSpec and not any(isinstance(field, Assign) and field.name.text == "shape" for field in body):
+        diagnostics.error("CIM206", "`input` needs a shape", layer.span, label="write `input 1 x 28 x 28`")
+        return None
     inputs = layer_inputs(index, layer, names, binding)
     op = bind_block(model, Place(layer.kind.text, layer.span, path), body, binding)
     if op is None or inputs is None:
@@ -146,9 +146,7 @@ def bind_layer(index: int, layer: Section, names: Sequence[str], binding: Bindin
     return LayerSpec(name=names[index], inputs=inputs, op=op)  # type: ignore[arg-type]
 
 
-def layer_inputs(
-    index: int, layer: Section, names: Sequence[str], binding: Binding
-) -> tuple[str, ...] | None:
+def layer_inputs(index: int, layer: Section, names: Sequence[str], binding: Binding) -> tuple[str, ...] | None:
     """Names of the layers that a layer reads."""
     model = OPS[layer.kind.text]
     wanted = 0 if model is InputSpec else 2 if model is AddSpec else 1
@@ -185,10 +183,6 @@ def check_source(index: int, source: Word, names: Sequence[str], diagnostics: Di
 
 def with_setting(layer: Section, setting: Assign) -> Section:
     """The layer with a field replaced; a shape given before replaces the one beside the word."""
-    body = [
-        old
-        for old in layer.body or ()
-        if not (isinstance(old, Assign) and old.name.text == setting.name.text)
-    ]
+    body = [old for old in layer.body or () if not (isinstance(old, Assign) and old.name.text == setting.name.text)]
     shape = None if setting.name.text == "shape" else layer.shape
     return replace(layer, shape=shape, body=(*body, setting))

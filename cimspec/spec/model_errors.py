@@ -1,4 +1,4 @@
-"""Puts pydantic's errors into our words: error list and the spans of a block -> diagnostics. Mostly ranges."""
+"""Puts pydantic's errors into our words: errors and spans of a block -> diagnostics. Mostly ranges."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -26,7 +26,9 @@ def report_model_errors(
 ) -> None:
     """Report what a model refused, except fields in `reported`, about which enough was said."""
     by_name = {entry.name: entry for entry in entries(model)}
-    for found in error.errors(include_url=False):
+    found_errors = error.errors(include_url=False)
+    wrong_items = {found["loc"][0] for found in found_errors if len(found["loc"]) > 1}
+    for found in found_errors:
         loc = found["loc"]
         name = str(loc[0]) if loc else ""
         if name in reported:
@@ -40,7 +42,9 @@ def report_model_errors(
             message = f"{where} must be {range_words(scalar)}, not {written}"
             diagnostics.error("CIM208", message, span, label=range_label(kind, context, scalar))
         elif entry and kind in LENGTH:
-            diagnostics.error("CIM208", length_message(where, context), span)
+            # An item out of range makes pydantic count it as absent, too.
+            if name not in wrong_items:
+                diagnostics.error("CIM208", length_message(where, context), span)
         elif kind == "value_error":
             diagnostics.error("CIM219", str(context["error"]), span)
         else:
@@ -93,7 +97,6 @@ def amount(bound: Any, scalar: Scalar) -> str:
 
 def length_message(where: str, context: Mapping[str, Any]) -> str:
     """How many entries there must be, and how many there are."""
-    bound = (
-        f"at least {context['min_length']}" if "min_length" in context else f"at most {context['max_length']}"
-    )
-    return f"{where} must have {bound} entries, not {context['actual_length']}"
+    bound = f"at least {context['min_length']}" if "min_length" in context else f"at most {context['max_length']}"
+    entries = "entry" if bound.endswith(" 1") else "entries"
+    return f"{where} must have {bound} {entries}, not {context['actual_length']}"

@@ -1,4 +1,4 @@
-"""Carries out overrides of the command line: `chip.adc.bits=6` replaces a field in the tree, before anything is bound.
+"""Carries out overrides of the command line: `chip.adc.bits=6` replaces a field in the tree, before binding.
 
 So every check and message works on the new value, and points into the text of the override.
 """
@@ -33,9 +33,7 @@ def apply_override(roots: Roots, source: Source, diagnostics: Diagnostics) -> Ro
     match = SETTING.match(source.text)
     if match is None:
         span = Span(source, 0, len(source.text))
-        diagnostics.error(
-            "CIM108", "an override is `path=value`", span, label="write it like `chip.adc.bits=6`"
-        )
+        diagnostics.error("CIM108", "an override is `path=value`", span, label="write it like `chip.adc.bits=6`")
         return roots
     known = list(settable(roots))
     if match.group(1) not in known:

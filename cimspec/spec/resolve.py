@@ -1,4 +1,4 @@
-"""Finds the chip, model, data, training and search in force: modules -> one tree for each, `extends` carried out.
+"""Finds the chip, model, data, training and search in force: modules -> one tree each, `extends` carried out.
 
 In force is what the file itself defines, else the only one among its imports.
 """
@@ -104,11 +104,7 @@ def is_well_formed(section: Section) -> bool:
     kind = section.kind.text
     has_rest = section.shape is not None or section.sources is not None
     if kind in NAMED:
-        return (
-            section.name is not None
-            and (section.body is not None or section.extends is not None)
-            and not has_rest
-        )
+        return section.name is not None and (section.body is not None or section.extends is not None) and not has_rest
     return (
         kind in UNNAMED
         and section.name is None
@@ -120,8 +116,8 @@ def is_well_formed(section: Section) -> bool:
 
 def report_top_level(statement: Statement, diagnostics: Diagnostics) -> None:
     """Report a statement that cannot stand outside of blocks, or not like this."""
-    word = statement.name if isinstance(statement, Assign) else getattr(statement, "kind", None)
-    assert word is not None, "imports are always well formed"
+    assert not isinstance(statement, Import), "imports are followed when files are read"
+    word = statement.name if isinstance(statement, Assign) else statement.kind
     if word.text in FORMS:
         message = f"`{word.text}` is not written like this"
         diagnostics.error("CIM213", message, statement.span, label=f"write `{FORMS[word.text]}`")
@@ -140,9 +136,7 @@ def report_top_level(statement: Statement, diagnostics: Diagnostics) -> None:
         )
 
 
-def named_sections(
-    defined: list[Section | Definition], diagnostics: Diagnostics
-) -> dict[tuple[str, str], Section]:
+def named_sections(defined: list[Section | Definition], diagnostics: Diagnostics) -> dict[tuple[str, str], Section]:
     """Chips and models by kind and name."""
     by_name: dict[tuple[str, str], Section] = {}
     for top in defined:
@@ -181,8 +175,8 @@ def in_force(
     return candidates[0] if candidates else None
 
 
-def extended(section: Section, by_name: dict[tuple[str, str], Section], diagnostics: Diagnostics) -> Section:
-    """A section with all that it extends laid under it."""
+def extended(section: Section, by_name: dict[tuple[str, str], Section], diagnostics: Diagnostics) -> Section | None:
+    """A section with all that it extends laid under it; None after reporting that this cannot be found."""
     chain = [section]
     while (word := chain[-1].extends) is not None:
         kind = section.kind.text
@@ -191,12 +185,11 @@ def extended(section: Section, by_name: dict[tuple[str, str], Section], diagnost
             meant = did_you_mean(word.text, [name for other, name in by_name if other == kind])
             label = f"did you mean `{meant}`?" if meant else f"no {kind} has this name"
             diagnostics.error("CIM214", f"there is no {kind} `{word.text}`", word.span, label=label)
-            break
+            return None
         if any(base is each for each in chain):
-            diagnostics.error(
-                "CIM215", f"`{word.text}` extends itself", word.span, label="extend another one"
-            )
-            break
+            message = f"`{word.text}` extends itself"
+            diagnostics.error("CIM215", message, word.span, label="extend another one")
+            return None
         chain.append(base)
     result = chain[-1]
     for derived in reversed(chain[:-1]):
@@ -205,7 +198,7 @@ def extended(section: Section, by_name: dict[tuple[str, str], Section], diagnost
 
 
 def merged(base: Section, derived: Section) -> Section:
-    """The base with what the derived section says instead: field by field, blocks and named layers part by part."""
+    """The base with what the derived section says instead: field by field, also in blocks and layers."""
     by_key = {key: statement for statement in derived.body or () if (key := key_of(statement, derived))}
     body: list[Statement] = []
     for old in base.body or ():

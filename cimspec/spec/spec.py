@@ -8,7 +8,7 @@ from cimspec.spec.workload import DataSpec, ModelSpec
 
 
 class Spec(SpecModel):
-    """What a file describes. `run` does as much as is there: no data, cost only; no search, the 8-bit policy."""
+    """What a file describes. `run` does what is there: no data, cost only; no search, the 8-bit policy."""
 
     name: str  # the file's stem
     digest: str  # sha256 of the resolved content, not of the text: comments do not change it

@@ -1,4 +1,4 @@
-"""Brings the statements of a search and of any block to plain fields: `require a <= b` is `require { a = b }`.
+"""Brings the statements of a search to plain fields: `require a <= b` becomes `require { a = b }`.
 
 After this, merging, overriding and binding see assignments, blocks and `keep` only.
 """

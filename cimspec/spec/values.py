@@ -1,4 +1,4 @@
-"""Converts written values: a value of the tree and the type of a field -> what pydantic gets, or a diagnostic.
+"""Converts written values: a value of the tree and a field's type -> what pydantic gets, or a diagnostic.
 
 Kinds of value, units and options are checked here; ranges are left to the models.
 """
@@ -66,16 +66,14 @@ def convert_scalar(value: Value, type: Scalar, name: str, diagnostics: Diagnosti
     return Converted(int(number))
 
 
-def convert_number(
-    value: Number, measured: Measured | None, name: str, diagnostics: Diagnostics
-) -> Fraction | None:
+def convert_number(value: Number, measured: Measured | None, name: str, diagnostics: Diagnostics) -> Fraction | None:
     """The number in the dimension's own unit."""
     fitting = [unit.name for unit in units_of(measured.dimension)] if measured else []
     if value.unit is None:
         if measured and measured.required:
             diagnostics.error(
                 "CIM210",
-                f"`{name}` needs a unit: it is a {measured.dimension}",
+                f"`{name}` needs a unit: it measures {measured.dimension}",
                 value.span,
                 label=f"add {one_of(fitting)}",
             )
@@ -85,17 +83,16 @@ def convert_number(
     if unit and measured and unit.dimension is measured.dimension:
         return convert(value.text, unit)
     if unit:
-        wants = f"it is a {measured.dimension}" if measured and measured.required else "it is a plain number"
+        verb = "measures" if measured and measured.required else "counts"
+        wants = f"it {verb} {measured.dimension}" if measured else "it is a plain number"
         message = f"`{value.unit.text}` does not fit `{name}`: {wants}"
         label = f"write {one_of(fitting)}" if fitting else "remove the unit"
         diagnostics.error("CIM212", message, value.unit.span, label=label)
     else:
-        meant = did_you_mean(value.unit.text, fitting) or did_you_mean(
-            value.unit.text, UNITS if fitting else ()
-        )
-        label = (
-            f"did you mean `{meant}`?" if meant else f"write {one_of(fitting)}" if fitting else "remove it"
-        )
+        # The micro sign and the Greek letter both stand for `u`.
+        meant = did_you_mean(value.unit.text.translate({0xB5: "u", 0x3BC: "u"}), fitting)
+        otherwise = f"write {one_of(fitting)}" if fitting else "remove it"
+        label = f"did you mean `{meant}`?" if meant else otherwise
         diagnostics.error("CIM211", f"unknown unit `{value.unit.text}`", value.unit.span, label=label)
     return None
 

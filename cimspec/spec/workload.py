@@ -53,7 +53,7 @@ class MaxPoolSpec(SpecModel):
 
     kind: Literal["maxpool"] = "maxpool"
     kernel: Window = Field(description="side of the window")
-    stride: Window | None = Field(default=None, description="distance between windows; the kernel's side if left out")
+    stride: Window | None = Field(default=None, description="distance between windows; the kernel if left out")
     padding: Padding = Field(default=0, description="rows and columns added on every side, which never win")
 
 
@@ -62,7 +62,7 @@ class AvgPoolSpec(SpecModel):
 
     kind: Literal["avgpool"] = "avgpool"
     kernel: Window = Field(description="side of the window")
-    stride: Window | None = Field(default=None, description="distance between windows; the kernel's side if left out")
+    stride: Window | None = Field(default=None, description="distance between windows; the kernel if left out")
 
 
 class GlobalAvgPoolSpec(SpecModel):
@@ -99,7 +99,7 @@ OpSpec = Annotated[
 
 
 class LayerSpec(SpecModel):
-    """One statement of a model: `conv2d c2 from pool1 { ... }`. Without `from` it reads the statement before it."""
+    """One statement of a model: `conv2d c2 from pool1 { ... }`. Without `from` it reads the one before it."""
 
     name: str  # as written, or made from kind and position: `relu3` is the third layer of the model
     inputs: tuple[str, ...]  # always spelled out here

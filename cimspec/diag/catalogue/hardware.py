@@ -6,11 +6,11 @@ CODES = (
     Code(
         "CIM301",
         "ADC short of bits",
-        what="The ADC cannot tell all column sums apart. A warning; an error when it is more than 12 bits short.",
+        what="The ADC cannot tell all column sums apart. An error only when it is more than 12 bits short.",
         why=(
-            "A column sums up to M = active_rows * (2^cell - 1) * (2^dac.bits - 1); without loss that takes "
-            "ceil(log2(M + 1)) bits, or ceil(log2(2M + 1)) where sums can be negative. Most published chips are a few "
-            "bits short and lose some accuracy, which `cimspec run` measures."
+            "A column sums up to M = active_rows * (2^cell - 1) * (2^dac.bits - 1); without loss that "
+            "takes ceil(log2(M + 1)) bits, or ceil(log2(2M + 1)) where sums can be negative. Most published "
+            "chips are a few bits short and lose some accuracy, which `cimspec run` measures."
         ),
         example="crossbar { rows = 256; cell = 4 bit; ... }; adc { bits = 8 }",
         fix="crossbar { rows = 256; cell = 4 bit; ... }; adc { bits = 12 }",
@@ -28,8 +28,8 @@ CODES = (
         "nothing to subtract before the ADC",
         what="`subtraction = before_adc` with an encoding other than `differential_columns`.",
         why=(
-            "Only differential columns are two currents that can be subtracted. Differential rows always subtract on "
-            "the column itself; the other encodings have no negative part."
+            "Only differential columns are two currents that can be subtracted. Differential rows always "
+            "subtract on the column itself; the other encodings have no negative part."
         ),
         example="crossbar { encoding = offset; ... }; adc { bits = 8; subtraction = before_adc }",
         fix="crossbar { encoding = offset; ... }; adc { bits = 8; subtraction = after_adc }",

@@ -15,8 +15,8 @@ CODES = (
         "CIM502",
         "layer cannot be mapped",
         what="No placement of the layer on the chip's crossbars exists.",
-        why="For example the columns of one weight must share a crossbar where they are subtracted before the ADC.",
-        example="crossbar { columns = 1; encoding = differential_columns; ... }; adc { subtraction = before_adc; ... }",
-        fix="crossbar { columns = 2; encoding = differential_columns; ... }; adc { subtraction = before_adc; ... }",
+        why="The columns of one weight share a crossbar where they are subtracted before the ADC.",
+        example="crossbar { columns = 1; ... }; adc { subtraction = before_adc; ... }",
+        fix="crossbar { columns = 2; ... }; adc { subtraction = before_adc; ... }",
     ),
 )

@@ -39,7 +39,7 @@ CODES = (
         "CIM605",
         "no policy is good enough",
         what="No policy that was evaluated meets the required accuracy.",
-        why="The requirement is too strict for the chip or for the allowed bits, or the budget too small to find one.",
+        why="The requirement is too strict for the chip or the bits, or the budget too small.",
         example="search { weight_bits = 2..3; require accuracy_loss <= 0.01 pp; ... }",
         fix="search { weight_bits = 2..8; require accuracy_loss <= 0.01 pp; ... }",
     ),

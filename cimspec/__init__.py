@@ -1,0 +1,46 @@
+"""cimspec: one file describes a computing-in-memory chip, a network, data and a search; one command does the rest.
+
+    spec = cimspec.load_spec("specs/quickstart.cim")
+    report = cimspec.run(spec, seed=0)
+
+Importing this loads neither torch nor the compiled kernels.
+"""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from cimspec.diag import CimError
+from cimspec.graph import Policy, Precision
+from cimspec.pipeline import Evaluation, compile_spec, evaluate
+from cimspec.sim import execute, mvm
+from cimspec.spec import Chip, Spec, load_spec
+
+__version__ = version("cimspec")
+
+
+def run(spec: Spec, seed: int = 0, out: str | Path | None = None) -> Any:
+    """Do what the spec describes and return a `cimspec.report.RunReport`; with `out`, leave its files there.
+
+    Raises `CimError` where the spec lacks something or its data cannot be loaded.
+    """
+    from cimspec.pipeline.running import run as run_spec
+
+    return run_spec(spec, seed, Path(out) if out else None)
+
+
+__all__ = [
+    "Chip",
+    "CimError",
+    "Evaluation",
+    "Policy",
+    "Precision",
+    "Spec",
+    "__version__",
+    "compile_spec",
+    "evaluate",
+    "execute",
+    "load_spec",
+    "mvm",
+    "run",
+]

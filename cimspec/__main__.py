@@ -1,0 +1,5 @@
+"""`python -m cimspec`."""
+
+from cimspec.cli import main
+
+main()

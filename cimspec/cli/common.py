@@ -1,0 +1,70 @@
+"""What commands share: their arguments, opening a spec, printing results."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cimspec.cli.boundary import show
+from cimspec.spec import Loaded, load
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+SpecPath = Annotated[str, typer.Argument(metavar="SPEC", help="the `.cim` file")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="replace a field, e.g. `chip.adc.bits=6`; may be repeated"),
+]
+PolicyPath = Annotated[
+    Path | None, typer.Option("--policy", metavar="FILE", help="bits per layer as JSON; 8/8 everywhere if left out")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON to stdout")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="of the training and the search")]
+
+
+def open_spec(path: str, overrides: list[str] | None) -> Loaded:
+    """Load and check a spec, its network's shapes included; warnings go to stderr."""
+    from cimspec.graph import build_graph
+
+    loaded = load(path, overrides or ())
+    build_graph(loaded.spec.model, loaded.spans)
+    show(loaded.warnings)
+    return loaded
+
+
+def print_json(data: Any) -> None:
+    """One JSON document on stdout."""
+    json.dump(data, sys.stdout, indent=2)
+    sys.stdout.write("\n")
+
+
+def print_table(*parts: "RenderableType") -> None:
+    """Tables and text on stdout."""
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    for part in parts:
+        console.print(part)
+
+
+@contextmanager
+def progress_bars() -> Iterator[Any]:
+    """A callback `(done, total, text)` that draws one bar for each text on stderr, with the time left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def update(done: int, total: int, text: str) -> None:
+            if text not in tasks:
+                tasks[text] = bars.add_task(text)
+            bars.update(tasks[text], completed=done, total=total)
+
+        yield update

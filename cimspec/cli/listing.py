@@ -1,0 +1,67 @@
+"""`cimspec list`: what can be written into a spec, and the diagnostics there are."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from cimspec.cli.common import print_table
+from cimspec.diag import CODES
+
+
+class Topic(StrEnum):
+    """What can be listed."""
+
+    LAYERS = "layers"
+    ENCODINGS = "encodings"
+    METHODS = "methods"
+    DATA = "data"
+    CODES = "codes"
+
+
+def list_topic(
+    topic: Annotated[Topic | None, typer.Argument(help="what to list; everything but the codes if left out")] = None,
+) -> None:
+    """List layers, encodings, search methods, data sets, or diagnostics.
+
+    Example: cimspec list layers
+    """
+    from rich.text import Text
+
+    from cimspec.report import rows_table
+
+    for each in [topic] if topic else [topic for topic in Topic if topic is not Topic.CODES]:
+        headers, rows = _rows(each)
+        print_table(rows_table(headers, rows), Text())
+
+
+def _rows(topic: Topic) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    match topic:
+        case Topic.LAYERS:
+            return ("layer", "fields"), _layers()
+        case Topic.ENCODINGS:
+            from cimspec.spec import Encoding
+
+            return ("encoding",), [(encoding.value,) for encoding in Encoding]
+        case Topic.METHODS:
+            from cimspec.spec import Method
+
+            return ("search method",), [(method.value,) for method in Method]
+        case Topic.DATA:
+            from cimspec.data.builtin import BUILTIN_DATA
+
+            return ("data set",), [(f'builtin("{name}")',) for name in sorted(BUILTIN_DATA)]
+        case Topic.CODES:
+            return ("code", "title"), [(code.code, code.title) for code in CODES.values()]
+
+
+def _layers() -> list[tuple[str, ...]]:
+    from typing import get_args
+
+    from cimspec.spec import OpSpec
+
+    kinds = get_args(get_args(OpSpec)[0])
+    return [
+        (kind.model_fields["kind"].default, ", ".join(name for name in kind.model_fields if name != "kind"))
+        for kind in kinds
+    ]

@@ -1,0 +1,191 @@
+"""What `cimspec run` does: train, search, fine-tune, compile, execute, report.
+
+    spec -> Workbench -> trials of every method -> finalists -> fine-tuned candidates -> the fastest that is good enough
+         -> its Program on the test split -> RunReport and files
+"""
+
+import json
+import platform
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from cimspec.compiler import save_program
+from cimspec.diag import fail
+from cimspec.graph import Policy, policy_as_json
+from cimspec.pipeline.costing import baseline_policy, evaluate
+from cimspec.pipeline.workbench import Candidate, Progress, Workbench
+from cimspec.report.run_report import Outcome, RunReport
+from cimspec.search.evaluation import Account, Score, Store, Trial
+from cimspec.search.finalists import Comparison, Correct, finalists
+from cimspec.search.methods import search_method
+from cimspec.search.space import Space, build_space
+from cimspec.search.uniform import uniform_trials
+from cimspec.spec import Method, SearchSpec, Spec
+
+
+def no_progress(done: int, total: int, text: str) -> None:
+    """Show nothing."""
+
+
+def run(spec: Spec, seed: int = 0, out: Path | None = None, progress: Progress = no_progress) -> RunReport:
+    """Do as much as the spec describes: no data, cost only; no search, the 8/8 network.
+
+    Writes into the folder `out` (nothing is kept if it is None): evaluations as they are made, results at the end; a
+    second run into the same folder takes up what the first one finished. Raises `CimError` for what the spec lacks.
+    """
+    report = RunReport(spec.name, spec.digest, seed, _versions(), evaluate(spec).cost)
+    if spec.data is None:
+        return _written(report, out, None)
+    with folder_or_scratch(out) as folder:
+        return _Run(spec, seed, out, folder, progress, report).finish()
+
+
+@contextmanager
+def folder_or_scratch(out: Path | None) -> Iterator[Path]:
+    """The folder `out`, made if need be, or one that is removed afterwards."""
+    if out:
+        yield _folder(out)
+    else:
+        with TemporaryDirectory() as scratch:
+            yield Path(scratch)
+
+
+@dataclass(slots=True)
+class _Run:
+    spec: Spec
+    seed: int
+    out: Path | None
+    folder: Path
+    progress: Progress
+    report: RunReport
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def finish(self) -> RunReport:
+        with self._timed("training"):
+            bench = Workbench.prepare(self.spec, self.seed, self.folder, self.progress)
+            baseline = bench.candidate(baseline_policy(bench.graph))
+        if self.spec.search is None:
+            correct = bench.test_correct(baseline)
+            return _written(self._with_baseline(bench, correct), self.out, baseline)
+        return self._search(bench, baseline, self.spec.search)
+
+    def _search(self, bench: Workbench, baseline: Candidate, search: SearchSpec) -> RunReport:
+        space = build_space(bench.graph, self.spec.chip, search)
+        with Store(self.folder / "evaluations.sqlite", bench.digest) as store:
+            score = partial(store.score, measure=bench.score)
+            trials = {method: self._trials(method, space, score, search) for method in search.methods}
+            uniform = uniform_trials(bench.graph, self.spec.chip, search, score)
+        with self._timed("fine-tuning"):
+            chosen = {
+                method.value: (self._fastest(bench, baseline, finalists(found, search.kl_limits)), len(found))
+                for method, found in trials.items()
+            }
+            chosen["uniform"] = (self._fastest(bench, baseline, uniform), len(uniform))
+        with self._timed("execution"):
+            correct = bench.test_correct(baseline)
+            outcomes = {
+                name: self._outcome(name, bench, baseline, correct, trial, evaluations) if trial else None
+                for name, (trial, evaluations) in chosen.items()
+            }
+        uniform_outcome = outcomes.pop("uniform")
+        found = [outcome for outcome in outcomes.values() if outcome]
+        report = replace(
+            self._with_baseline(bench, correct),
+            uniform=uniform_outcome,
+            best=min(found, key=lambda outcome: outcome.latency_us, default=None),
+            methods=outcomes,
+            space_size=space.size,
+            allowed_loss_pp=search.require.accuracy_loss_pp,
+        )
+        best = bench.candidate(report.best.policy) if report.best else baseline
+        return _written(report, self.out, best)
+
+    def _trials(self, method: Method, space: Space, score: Callable[[Policy], Score], search: SearchSpec) -> tuple[Trial, ...]:
+        account = Account(space, score, search.budget, lambda: self.progress(account.spent, search.budget, method.value))
+        with self._timed(method.value):
+            search_method(method)(account, search.kl_limits, self.seed)
+        self.progress(search.budget, search.budget, method.value)
+        return account.trials
+
+    def _fastest(self, bench: Workbench, baseline: Candidate, found: tuple[Trial, ...]) -> Trial | None:
+        """The fastest trial whose executed Program loses no more than is allowed on the validation split."""
+        assert self.spec.search
+        allowed_pp = self.spec.search.require.accuracy_loss_pp
+        for trial in found:
+            candidate = bench.candidate(trial.policy)
+            if Comparison.of(baseline.validation_correct, candidate.validation_correct).meets(allowed_pp):
+                return trial
+        return None
+
+    def _outcome(
+        self, name: str, bench: Workbench, baseline: Candidate, correct: Correct, trial: Trial, evaluations: int
+    ) -> Outcome:
+        candidate = bench.candidate(trial.policy)
+        mine = bench.test_correct(candidate)
+        return Outcome(
+            method=name,
+            policy=trial.policy,
+            latency_us=candidate.latency_ns / 1e3,
+            speedup=baseline.latency_ns / candidate.latency_ns,
+            accuracy=float(mine.mean()),
+            test=Comparison.of(correct, mine),
+            validation=Comparison.of(baseline.validation_correct, candidate.validation_correct),
+            evaluations=evaluations,
+            fine_tuned=candidate.fine_tuned,
+            kl=trial.score.kl,
+        )
+
+    def _with_baseline(self, bench: Workbench, correct: Correct) -> RunReport:
+        return replace(
+            self.report,
+            baseline_accuracy=float(correct.mean()),
+            test_images=len(correct),
+            float_accuracy=bench.float_accuracy,
+            seconds=dict(self.seconds),
+        )
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = round(time.perf_counter() - start, 2)
+
+
+def _folder(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        fail("CIM903", f"cannot write into `{path}`: {error.strerror}", help="choose another folder with `--out`")
+    return path
+
+
+def _written(report: RunReport, out: Path | None, best: Candidate | None) -> RunReport:
+    """The report with its files: `result.json` last, so that a folder that has one is complete."""
+    if out is None:
+        return report
+    folder = _folder(out)
+    artifacts = {"result": str(folder / "result.json")}
+    try:
+        if best:
+            text, arrays = save_program(best.program, best.constants, folder / "program.cimp")
+            policy = folder / "policy.json"
+            policy.write_text(json.dumps(policy_as_json(best.policy), indent=2) + "\n", encoding="utf-8")
+            artifacts |= {"policy": str(policy), "program": str(text), "constants": str(arrays)}
+        if (folder / "evaluations.sqlite").exists():
+            artifacts["evaluations"] = str(folder / "evaluations.sqlite")
+        report = replace(report, artifacts=artifacts)
+        (folder / "result.json").write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        fail("CIM903", f"cannot write into `{folder}`: {error.strerror}", help="choose another folder with `--out`")
+    return report
+
+
+def _versions() -> dict[str, str]:
+    packages = ("cimspec", "numpy", "torch", "deap")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}

@@ -1,0 +1,96 @@
+"""What a run found, as data: frozen values that become `result.json` and the tables of table.py."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cimspec.cost import Cost
+from cimspec.graph import Policy, policy_as_json
+from cimspec.search.finalists import Comparison
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One policy at the end of a run: what it costs, and what the executed Program gets right."""
+
+    method: str
+    policy: Policy
+    latency_us: float
+    speedup: float  # over the same network at 8/8 bits on the same chip
+    accuracy: float  # 0 .. 1, of the executed Program on the test split
+    test: Comparison  # with the 8/8 network, image by image
+    validation: Comparison  # what the policy was chosen by
+    evaluations: int  # distinct ones that the method used
+    fine_tuned: bool  # False where the network without fine-tuning was better on the validation split
+    kl: float | None  # divergence from the float network before fine-tuning, validation split, nats
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields of `result.json`."""
+        return {
+            "method": self.method,
+            "speedup": self.speedup,
+            "latency_us": self.latency_us,
+            "accuracy": self.accuracy,
+            "accuracy_loss_pp": self.test.loss_pp,
+            "images_gained": self.test.gained,
+            "images_lost": self.test.lost,
+            "validation_loss_pp": self.validation.loss_pp,
+            "validation_loss_bound_pp": self.validation.loss_bound_pp,
+            "evaluations": self.evaluations,
+            "fine_tuned": self.fine_tuned,
+            "kl": self.kl,
+            "policy": policy_as_json(self.policy),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """The whole run. Without data there is only the cost; without a search only the 8-bit policy."""
+
+    spec_name: str
+    spec_digest: str
+    seed: int
+    versions: Mapping[str, str]
+    baseline_cost: Cost
+    baseline_accuracy: float | None = None
+    test_images: int = 0
+    float_accuracy: float | None = None
+    uniform: Outcome | None = None
+    best: Outcome | None = None
+    methods: Mapping[str, Outcome | None] = field(default_factory=dict)  # None: nothing that the method found is good enough
+    space_size: int | None = None
+    allowed_loss_pp: float | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    artifacts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def baseline_latency_us(self) -> float:
+        """Latency of one input at 8/8 bits."""
+        return self.baseline_cost.latency_ns / 1e3
+
+    def as_json(self) -> dict[str, Any]:
+        """The content of `result.json`."""
+        return {
+            "schema": SCHEMA_VERSION,
+            "spec": self.spec_name,
+            "spec_digest": self.spec_digest,
+            "seed": self.seed,
+            "versions": dict(self.versions),
+            "baseline": {
+                "weight_bits": 8,
+                "activation_bits": 8,
+                "accuracy": self.baseline_accuracy,
+                "float_accuracy": self.float_accuracy,
+                "latency_us": self.baseline_latency_us,
+                "test_images": self.test_images,
+            },
+            "allowed_loss_pp": self.allowed_loss_pp,
+            "space_size": self.space_size,
+            "uniform": self.uniform.as_json() if self.uniform else None,
+            "best": self.best.as_json() if self.best else None,
+            "methods": {name: outcome.as_json() if outcome else None for name, outcome in self.methods.items()},
+            "seconds": dict(self.seconds),
+            "artifacts": dict(self.artifacts),
+        }

@@ -1,0 +1,56 @@
+"""From trials to the policies worth fine-tuning, and the comparison that decides among them.
+
+A finalist is the fastest trial under one of the limits on divergence. Finalists are compared with the 8/8 network image
+by image on the validation split; the fastest that loses at most the allowed accuracy wins.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cimspec.search.evaluation import Trial, fastest_under
+
+Correct = npt.NDArray[np.bool_]
+
+ONE_SIDED_95 = 1.645
+CERTIFIABLE = 3.0
+"""With no differing image out of n, a loss above 3/n can be ruled out at 95 % (the rule of three)."""
+
+
+def finalists(trials: tuple[Trial, ...], kl_limits: tuple[float, ...]) -> tuple[Trial, ...]:
+    """The fastest trial under each limit, without repetition, fastest first."""
+    found = {trial.choice: trial for limit in kl_limits if (trial := fastest_under(trials, limit))}
+    return tuple(sorted(found.values(), key=lambda trial: trial.latency_ns))
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two networks on the same images."""
+
+    images: int
+    gained: int  # right now, wrong in the baseline
+    lost: int  # wrong now, right in the baseline
+
+    @classmethod
+    def of(cls, baseline: Correct, candidate: Correct) -> "Comparison":
+        """Compare which images two networks get right, `[images]` each."""
+        return cls(len(baseline), int((candidate & ~baseline).sum()), int((baseline & ~candidate).sum()))
+
+    @property
+    def loss_pp(self) -> float:
+        """Accuracy lost against the baseline, percentage points."""
+        return 100 * (self.lost - self.gained) / self.images
+
+    @property
+    def loss_bound_pp(self) -> float:
+        """What the true loss is below, at 95 %: normal approximation of paired differences, at least 3/n."""
+        mean = (self.lost - self.gained) / self.images
+        variance = (self.lost + self.gained) / self.images - mean**2
+        bound = mean + ONE_SIDED_95 * math.sqrt(max(0.0, variance) / self.images)
+        return 100 * max(bound, CERTIFIABLE / self.images)
+
+    def meets(self, allowed_pp: float) -> bool:
+        """Whether at most `allowed_pp` is lost, or one image where that is finer than one image can show."""
+        return self.lost - self.gained <= max(1, math.floor(allowed_pp / 100 * self.images))

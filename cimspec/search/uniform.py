@@ -1,0 +1,38 @@
+"""Policies with the same bits in every layer: the line that every per-layer result has to stand beside."""
+
+from collections.abc import Callable
+
+from cimspec.compiler import compile_program
+from cimspec.cost import program_cost
+from cimspec.graph import Graph, Policy, Precision
+from cimspec.search.evaluation import Score, Trial
+from cimspec.search.space import is_lossless, kept_precisions
+from cimspec.spec.chip import Chip
+from cimspec.spec.search import SearchSpec
+
+HOPELESS = 4.0
+"""Uniform policies that diverge more than this many times the loosest limit are left out."""
+
+
+def uniform_trials(
+    graph: Graph, chip: Chip, search: SearchSpec, score: Callable[[Policy], Score]
+) -> tuple[Trial, ...]:
+    """Uniform policies (layers under `keep` excepted), scored, fastest first.
+
+    On a lossless chip those are left out that another one beats in bits at no more latency.
+    """
+    names = tuple(layer.name for layer in graph.crossbar_layers)
+    kept = kept_precisions(names, search)
+    found: list[tuple[Precision, Policy, float]] = []
+    for precision in (Precision(w, a) for w in search.weight_bits for a in search.activation_bits):
+        policy = Policy(names, tuple(kept.get(name, precision) for name in names))
+        found.append((precision, policy, program_cost(compile_program(graph, policy, chip)).latency_ns))
+    if is_lossless(chip):
+        found = [mine for mine in found if not any(_beats(other, mine) for other in found)]
+    trials = [Trial((), policy, latency_ns, score(policy)) for _, policy, latency_ns in found]
+    limit = max(search.kl_limits) * HOPELESS
+    return tuple(sorted((t for t in trials if t.score.kl <= limit), key=lambda trial: trial.latency_ns))
+
+
+def _beats(other: tuple[Precision, Policy, float], mine: tuple[Precision, Policy, float]) -> bool:
+    return other[0] != mine[0] and other[0].covers(mine[0]) and other[2] <= mine[2]

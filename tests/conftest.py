@@ -1,0 +1,35 @@
+"""The `golden` fixture: compares a text with a file beside the tests; `--update-golden` writes the file."""
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden", action="store_true", help="write what the tests produce into their golden files"
+    )
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, Path], None]:
+    """Call with a text and the path of its golden file."""
+    update = request.config.getoption("--update-golden")
+
+    def check(text: str, path: Path) -> None:
+        text = text.rstrip("\n") + "\n"
+        if update:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            return
+        command = f"pytest --update-golden {request.node.nodeid}"
+        if not path.exists():
+            pytest.fail(f"{path} does not exist; write it with: {command}", pytrace=False)
+        wanted = path.read_text(encoding="utf-8")
+        if text != wanted:
+            lines = difflib.unified_diff(wanted.splitlines(), text.splitlines(), path.name, "now", lineterm="")
+            pytest.fail("\n".join([*lines, f"if this is right: {command}"]), pytrace=False)
+
+    return check

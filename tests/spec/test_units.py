@@ -1,0 +1,48 @@
+"""Units convert exactly, and quantities are spelled as a person writes them."""
+
+from fractions import Fraction
+
+import pytest
+
+from cimspec.units import UNITS, Dimension, convert, spell
+
+
+@pytest.mark.parametrize(
+    ("number", "unit", "nanoseconds"),
+    [
+        ("56", "us", 56000.0),
+        ("1.4", "us", 1400.0),
+        ("0.3", "us", 300.0),
+        ("4.35", "ms", 4_350_000.0),
+        ("7", "ps", 0.007),
+    ],
+)
+def test_times_are_exact(number, unit, nanoseconds):
+    assert float(convert(number, UNITS[unit])) == nanoseconds
+
+
+def test_every_decimal_of_a_microsecond_is_exact():
+    # 1000 ns in a microsecond, so k / 1000 us is k ns; in floats 1.001 * 1e3 is not 1001.
+    assert all(convert(f"{k / 1000:.3f}", UNITS["us"]) == k for k in range(1, 5000))
+
+
+@pytest.mark.parametrize(
+    ("quantity", "dimension", "text"),
+    [
+        (1400.0, Dimension.TIME, "1.4 us"),
+        (0, Dimension.TIME, "0 ns"),
+        (0.5, Dimension.TIME, "500 ps"),
+        (1e12, Dimension.TIME, "1000 s"),
+        (8, Dimension.BITS, "8 bit"),
+        (0.086, Dimension.LOSS, "0.086 pp"),
+        (16384, None, "16384"),
+        (99.9, None, "99.9"),
+    ],
+)
+def test_spell(quantity, dimension, text):
+    assert spell(quantity, dimension) == text
+
+
+def test_each_dimension_has_a_unit_of_its_own():
+    for dimension in Dimension:
+        assert any(unit.dimension is dimension and unit.factor == Fraction(1) for unit in UNITS.values())

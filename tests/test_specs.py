@@ -1,0 +1,88 @@
+"""The shipped specs load, and the paper's networks have the layers that its policies are for."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from cimspec.diag import CimError
+from cimspec.spec import AddSpec, Conv2dSpec, InputSpec, LinearSpec, MaxPoolSpec, ModelSpec, load
+from cimspec.spec.workload import AvgPoolSpec, GlobalAvgPoolSpec
+
+SPECS = Path(__file__).parents[1] / "specs"
+CHIPS_ONLY = [SPECS / "paper" / "chip.cim"]
+WITH_A_SHORT_ADC = [SPECS / "lossy.cim"]
+WHOLE = sorted(set(SPECS.rglob("*.cim")) - set(CHIPS_ONLY))
+
+
+@pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.stem)
+def test_it_loads(path):
+    codes = [warning.code for warning in load(path).warnings]
+    assert codes == (["CIM301"] if path in WITH_A_SHORT_ADC else [])
+
+
+@pytest.mark.parametrize("path", CHIPS_ONLY, ids=lambda path: path.stem)
+def test_a_chip_alone_lacks_only_the_model(path):
+    with pytest.raises(CimError) as caught:
+        load(path)
+    assert [found.code for found in caught.value.diagnostics] == ["CIM217"]
+
+
+def test_lossy_differs_from_quickstart_in_the_adc_alone():
+    lossy, quickstart = (load(SPECS / f"{name}.cim").spec for name in ("lossy", "quickstart"))
+    assert (lossy.model, lossy.search, lossy.data) == (quickstart.model, quickstart.search, quickstart.data)
+    assert lossy.chip.crossbar == quickstart.chip.crossbar
+    assert lossy.chip.adc != quickstart.chip.adc
+
+
+def matmuls(model: ModelSpec) -> list[tuple[int, int, int]]:
+    """(inputs, outputs, invocations) of each crossbar layer, in execution order."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    found = []
+    for layer in model.layers:
+        shape = shapes[layer.inputs[0]] if layer.inputs else ()
+        match layer.op:
+            case InputSpec(shape=given):
+                shape = given
+            case Conv2dSpec() as op:
+                side = (shape[1] + 2 * op.padding - op.kernel) // op.stride + 1
+                found.append((shape[0] * op.kernel**2, op.channels, side**2))
+                shape = (op.channels, side, side)
+            case MaxPoolSpec() as op:
+                side = (shape[1] + 2 * op.padding - op.kernel) // (op.stride or op.kernel) + 1
+                shape = (shape[0], side, side)
+            case GlobalAvgPoolSpec():
+                shape = shape[:1]
+            case LinearSpec() as op:
+                found.append((math.prod(shape), op.features, 1))
+                shape = (op.features,)
+            case AddSpec():
+                assert shape == shapes[layer.inputs[1]]
+            case AvgPoolSpec():
+                raise NotImplementedError
+        shapes[layer.name] = shape
+    return found
+
+
+# The layers of the policies published with arXiv 2601.21737.
+VGG16 = [
+    *((27, 64, 50176), (576, 64, 50176)),
+    *((576, 128, 12544), (1152, 128, 12544)),
+    *((1152, 256, 3136), (2304, 256, 3136), (2304, 256, 3136)),
+    *((2304, 512, 784), (4608, 512, 784), (4608, 512, 784)),
+    *((4608, 512, 196), (4608, 512, 196), (4608, 512, 196)),
+    *((25088, 4096, 1), (4096, 4096, 1), (4096, 1000, 1)),
+]
+RESNET18 = [
+    (147, 64, 12544),
+    *((576, 64, 3136),) * 4,
+    *((64, 128, 784), (576, 128, 784), *((1152, 128, 784),) * 3),
+    *((128, 256, 196), (1152, 256, 196), *((2304, 256, 196),) * 3),
+    *((256, 512, 49), (2304, 512, 49), *((4608, 512, 49),) * 3),
+    (512, 1000, 1),
+]
+
+
+@pytest.mark.parametrize(("name", "layers"), [("vgg16", VGG16), ("resnet18", RESNET18)])
+def test_the_papers_networks_have_the_published_layers(name, layers):
+    assert matmuls(load(SPECS / "paper" / f"{name}.cim").spec.model) == layers

@@ -52,6 +52,4 @@ def _import(module: str, package: str, dataset: str) -> ModuleType:
         )
 
 
-BUILTIN_DATA: Mapping[str, Callable[[], Dataset]] = MappingProxyType(
-    {"mnist5k": _load_mnist5k, "digits": _load_digits}
-)
+BUILTIN_DATA: Mapping[str, Callable[[], Dataset]] = MappingProxyType({"mnist5k": _load_mnist5k, "digits": _load_digits})

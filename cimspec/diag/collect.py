@@ -18,11 +18,16 @@ class CimError(Exception):
         super().__init__("; ".join(f"{found.code} {found.message}" for found in self.diagnostics))
 
 
+MAX_KEPT = 200  # nobody reads more, and a file that is no spec could give a million
+
+
 class Diagnostics:
-    """A growing list of findings."""
+    """A growing list of findings. All are counted; the first `MAX_KEPT` are kept."""
 
     def __init__(self) -> None:
         self._found: list[Diagnostic] = []
+        self._count = 0
+        self._has_errors = False
 
     @property
     def all(self) -> tuple[Diagnostic, ...]:
@@ -32,7 +37,12 @@ class Diagnostics:
     @property
     def has_errors(self) -> bool:
         """Whether anything found is more than a warning."""
-        return any(found.severity is Severity.ERROR for found in self._found)
+        return self._has_errors
+
+    @property
+    def count(self) -> int:
+        """How many have been found so far."""
+        return self._count
 
     def error(
         self,
@@ -67,7 +77,12 @@ class Diagnostics:
     def add(self, found: Diagnostic) -> None:
         """Keep a finding; its code must be in the catalogue."""
         assert found.code in CODES, f"{found.code} is not in the catalogue"
-        self._found.append(found)
+        self._count += 1
+        first_error = found.severity is Severity.ERROR and not self._has_errors
+        self._has_errors |= first_error
+        # Warnings alone must not fill the list: an error that is raised has to be in it.
+        if len(self._found) < MAX_KEPT or first_error:
+            self._found.append(found)
 
     def raise_if_errors(self) -> None:
         """End a phase: raise everything found, warnings included, if there is an error among it."""

@@ -6,6 +6,7 @@ statement.
 
 from collections.abc import Iterator
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 from lark import Lark, Token
@@ -20,6 +21,7 @@ from cimspec.lang.tree import build, build_value
 
 MAX_ERRORS = 20
 MAX_REPARSED = 200_000  # characters; a larger text is not parsed again after its first error
+STRANGE = ("strange", "open_string")  # kinds of lexemes that the grammar does not know
 PLACEHOLDER = ";_"  # ends the statement before it and is a statement itself
 
 
@@ -59,7 +61,8 @@ def parse(source: Source, diagnostics: Diagnostics) -> File:
     if not found.is_balanced:
         return File(source, ())
     text = without_strange(source.text, found.lexemes)
-    bad_lines = {lexeme.span.line for lexeme in found.lexemes if lexeme.kind in ("strange", "open_string")}
+    strange = (lexeme for lexeme in found.lexemes if lexeme.kind in STRANGE)
+    bad_lines = {lexeme.span.line for lexeme in islice(strange, MAX_ERRORS)}  # finding a line takes time
     last = -1
     for _ in range(MAX_ERRORS):
         try:
@@ -78,9 +81,9 @@ def parse(source: Source, diagnostics: Diagnostics) -> File:
 
 def parse_value(source: Source, start: int, diagnostics: Diagnostics) -> Value | None:
     """The value from offset `start` to the end of the text, as in `chip.adc.bits=6`; None after errors."""
-    before = len(diagnostics.all)
+    before = diagnostics.count
     found = scan(source, diagnostics, start)
-    if len(diagnostics.all) > before:
+    if diagnostics.count > before:
         return None
     # The text before the value is blanked, not cut off, so that positions stay true.
     text = " " * start + source.text[start:].rstrip()
@@ -93,7 +96,7 @@ def parse_value(source: Source, start: int, diagnostics: Diagnostics) -> Value |
 
 def without_strange(text: str, lexemes: tuple[Lexeme, ...]) -> str:
     """The text with what cannot be parsed blanked; it has been reported."""
-    pieces = [lexeme.text if lexeme.kind not in ("strange", "open_string") else blank(lexeme) for lexeme in lexemes]
+    pieces = [lexeme.text if lexeme.kind not in STRANGE else blank(lexeme) for lexeme in lexemes]
     return "".join(pieces) if len(pieces) else text
 
 

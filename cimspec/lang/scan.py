@@ -112,7 +112,7 @@ def is_monstrous(number: str) -> bool:
 def check_brackets(source: Source, lexemes: tuple[Lexeme, ...], diagnostics: Diagnostics) -> bool:
     """Report brackets that do not pair; True if all do."""
     opened: list[Lexeme] = []
-    is_balanced = True
+    is_balanced, unpaired = True, 0
     for lexeme in lexemes:
         if lexeme.kind == "opening":
             opened.append(lexeme)
@@ -124,8 +124,10 @@ def check_brackets(source: Source, lexemes: tuple[Lexeme, ...], diagnostics: Dia
                     label="nest less",
                 )
                 return False
-        elif lexeme.kind == "closing":
-            is_balanced &= close(lexeme, opened, diagnostics)
+        elif lexeme.kind == "closing" and not close(lexeme, opened, diagnostics):
+            is_balanced = False
+            if (unpaired := unpaired + 1) >= MAX_REPORTS:
+                return False
     end = Span(source, len(source.text.rstrip()), len(source.text.rstrip()))
     for lexeme in opened[-1:]:
         is_balanced = False

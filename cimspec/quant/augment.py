@@ -22,8 +22,7 @@ def distort(images: Tensor, strength: float, generator: Generator) -> Tensor:
         return images
     count = len(images)
     turn, shear, stretch_x, stretch_y = (
-        strength * limit * (2 * torch.rand(count, generator=generator) - 1)
-        for limit in (ROTATION, SHEAR, SCALE, SCALE)
+        strength * limit * (2 * torch.rand(count, generator=generator) - 1) for limit in (ROTATION, SHEAR, SCALE, SCALE)
     )
     shift = strength * SHIFT * (2 * torch.rand(count, 2, generator=generator) - 1)
     cos, sin = torch.cos(turn), torch.sin(turn)

@@ -59,9 +59,7 @@ class FakeQuantEvaluator:
     def _layer(self, name: str, precision: Precision) -> FakeLayer:
         key = (name, precision)
         if key not in self._layers:
-            self._layers[key] = fake_layer(
-                self._tables.graph[name], quantize_layer(self._tables, name, precision)
-            )
+            self._layers[key] = fake_layer(self._tables.graph[name], quantize_layer(self._tables, name, precision))
         return self._layers[key]
 
 

@@ -55,9 +55,7 @@ def fake_layer(layer: Layer, parameters: LayerParameters) -> FakeLayer:
     )
 
 
-def shaped(
-    layer: Layer, codes: WeightCodes, step: FloatArray
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def shaped(layer: Layer, codes: WeightCodes, step: FloatArray) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     """Codes [outputs, inputs] times their step, in the layer's own weight shape."""
     values = (codes * step[:, None]).astype(np.float32)
     if isinstance(layer.op, Conv2d):
@@ -65,9 +63,7 @@ def shaped(
     return values
 
 
-def fake_function(
-    graph: Graph, add_scales: dict[str, float], layer_of: Callable[[str], FakeLayer]
-) -> LayerFunction:
+def fake_function(graph: Graph, add_scales: dict[str, float], layer_of: Callable[[str], FakeLayer]) -> LayerFunction:
     """Layers of the quantized network; `layer_of` gives a crossbar layer's torch form."""
     nonnegative = nonnegative_layers(graph)
 

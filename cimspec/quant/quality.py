@@ -26,11 +26,7 @@ def measure(outputs: Tensor, float_log_probabilities: Tensor, labels: Tensor) ->
     log_probabilities = functional.log_softmax(outputs.flatten(1), 1)
     correct = log_probabilities.argmax(1) == labels
     return Quality(
-        float(
-            functional.kl_div(
-                log_probabilities, float_log_probabilities, reduction="batchmean", log_target=True
-            )
-        ),
+        float(functional.kl_div(log_probabilities, float_log_probabilities, reduction="batchmean", log_target=True)),
         float(correct.double().mean()),
         float(functional.nll_loss(log_probabilities, labels)),
         correct.numpy(),

@@ -45,9 +45,7 @@ class StudentLayer:
         low, high = activation_range(self.precision.activation_bits, self.input_signed)
         coded = quantize_learned(inputs, self.input_step, low, high, shared_by=inputs[0].numel())
         limit = weight_limit(self.precision.weight_bits)
-        weight = quantize_learned(
-            self.weight, self.weight_step, -limit, limit, shared_by=self.weight[0].numel()
-        )
+        weight = quantize_learned(self.weight, self.weight_step, -limit, limit, shared_by=self.weight[0].numel())
         bias = round_through(self.bias, (self.weight_step.flatten() * self.input_step).detach())
         return multiply(layer, coded, weight, bias)
 

@@ -41,9 +41,7 @@ class Tables:
 
     def weight_codes(self, name: str, weight_bits: int) -> WeightCodes:
         """Weight codes [outputs, inputs] of a layer."""
-        return weight_codes(
-            self.weights[name]["weight"], self.layers[name].weight_steps[weight_bits], weight_bits
-        )
+        return weight_codes(self.weights[name]["weight"], self.layers[name].weight_steps[weight_bits], weight_bits)
 
     def bias(self, name: str, precision: Precision, codes: WeightCodes) -> FloatArray:
         """The bias [outputs] that makes the mean output over the calibration images that of the float layer.

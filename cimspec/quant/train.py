@@ -30,9 +30,7 @@ def train_float(
     parameters = [value for own in tensors.values() for key, value in own.items() if key in TRAINABLE]
     for parameter in parameters:
         parameter.requires_grad_(True)
-    optimizer = torch.optim.AdamW(
-        parameters, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
-    )
+    optimizer = torch.optim.AdamW(parameters, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True)
     plan, apply = Plan.of(graph), _training_function(tensors)
     images, labels = torch.from_numpy(train.images), torch.from_numpy(train.labels)
     steps, step = training.epochs * batch_count(len(train), training.batch), 0

@@ -36,9 +36,7 @@ def fold_batch_norm(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
     kept = [layer for layer in graph.layers if not isinstance(layer.op, BatchNorm)]
     if graph.output.name in renamed:  # the layer it is folded into becomes the output, so it has to be last
         kept.sort(key=lambda layer: layer.name == renamed[graph.output.name])
-    layers = tuple(
-        replace(layer, inputs=tuple(renamed.get(name, name) for name in layer.inputs)) for layer in kept
-    )
+    layers = tuple(replace(layer, inputs=tuple(renamed.get(name, name) for name in layer.inputs)) for layer in kept)
     folded = {
         name: fold_into(values, weights[normalized[name].name]) if name in normalized else values
         for name, values in weights.items()
@@ -49,9 +47,7 @@ def fold_batch_norm(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
 
 def fold_into(layer: LayerWeights, norm: LayerWeights) -> LayerWeights:
     """`gamma * (W x + b - mean) / sqrt(variance + eps) + beta` as one weight and one bias."""
-    scale = norm["gamma"].astype(np.float64) / np.sqrt(
-        norm["variance"].astype(np.float64) + BATCH_NORM_EPSILON
-    )
+    scale = norm["gamma"].astype(np.float64) / np.sqrt(norm["variance"].astype(np.float64) + BATCH_NORM_EPSILON)
     weight = layer["weight"] * scale.reshape(-1, *([1] * (layer["weight"].ndim - 1)))
     bias = (layer["bias"].astype(np.float64) - norm["mean"]) * scale + norm["beta"]
     return {"weight": weight.astype(np.float32), "bias": bias.astype(np.float32)}

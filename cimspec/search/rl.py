@@ -8,6 +8,8 @@ table allows (planner.py), and evaluates it. Some episodes change a few layers o
 Episodes take turns among the limits; what they teach serves all. Not the DDPG agent of arXiv 2601.21737.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import cycle
 
@@ -40,10 +42,19 @@ class Agent:
 
 def search_by_rl(account: Account, kl_limits: tuple[float, ...], seed: int, agent: Agent | None = None) -> None:
     """Spend the account's budget: sensitivity probes first, then episodes."""
-    try:
+    with one_thread(), suppress(BudgetSpentError):
         _Episodes(account, kl_limits, seed, agent or Agent()).run()
-    except BudgetSpentError:
-        return
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Matrices of a few hundred rows: handing them to a second thread takes longer than the work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @dataclass(slots=True)

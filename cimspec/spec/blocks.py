@@ -62,7 +62,7 @@ def bind_block(
     given = given or {}
     known = {entry.key: entry for entry in entries(model) if entry.name not in given}
     draft = _Draft(dict(given))
-    before = len(binding.diagnostics.all)
+    before = binding.diagnostics.count
     binding.spans[place.path] = place.head
     for statement in body:
         _bind_statement(statement, known, place, draft, binding)
@@ -73,7 +73,7 @@ def bind_block(
     except ValidationError as error:
         report_model_errors(error, model, place.word, place.head, draft.spans, draft.wrong, binding.diagnostics)
         return None
-    return result if len(binding.diagnostics.all) == before else None
+    return result if binding.diagnostics.count == before else None
 
 
 def _bind_statement(
@@ -89,7 +89,7 @@ def _bind_statement(
     if entry is None:
         _report_unknown(word, known, place, draft, binding.diagnostics)
         return
-    before = len(binding.diagnostics.all)
+    before = binding.diagnostics.count
     match statement, entry.type:
         case Assign(value=Call() as call), Block():
             value: object = bind_call(entry.type, call, (*place.path, entry.name), binding)
@@ -104,7 +104,7 @@ def _bind_statement(
             label = f"write `{meant_form(statement, entry)}`"
             binding.diagnostics.error("CIM213", f"`{word.text}` is not written like this", statement.span, label=label)
             value = None
-    if value is None or len(binding.diagnostics.all) > before:
+    if value is None or binding.diagnostics.count > before:
         draft.wrong.add(entry.name)
     else:
         draft.values[entry.name] = value

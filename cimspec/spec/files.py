@@ -43,9 +43,9 @@ class _Reader:
         source = read_source(path, name, at, self._diagnostics)
         if source is None:
             return None
-        before = len(self._diagnostics.all)
+        before = self._diagnostics.count
         file = parse(source, self._diagnostics)
-        if not file.statements and len(self._diagnostics.all) == before:
+        if not file.statements and self._diagnostics.count == before:
             self._diagnostics.error("CIM113", f"`{name}` is empty: it holds no statement", at)
             return None
         here = path.resolve()

@@ -31,7 +31,7 @@ ADVICE = {
 
 def bind_model(section: Section, binding: Binding) -> ModelSpec | None:
     """The model that a section describes, or None after reporting."""
-    before = len(binding.diagnostics.all)
+    before = binding.diagnostics.count
     binding.spans["model",] = section.span
     statements = section.body or ()
     layers = [statement for statement in statements if isinstance(statement, Section)]
@@ -49,7 +49,7 @@ def bind_model(section: Section, binding: Binding) -> ModelSpec | None:
     bound = [bind_layer(index, layer, names, binding) for index, layer in enumerate(layers)]
     assert section.name is not None, "a model without a name was reported"
     draft = {"name": section.name.text, "layers": tuple(layer for layer in bound if layer)}
-    if len(binding.diagnostics.all) > before:
+    if binding.diagnostics.count > before:
         return None
     try:
         return ModelSpec.model_validate(draft)

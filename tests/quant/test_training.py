@@ -19,7 +19,7 @@ from cimspec.quant.weights import Weights, fold_batch_norm
 from cimspec.spec.training import TrainingSpec
 from tests.quant.nets import small_net
 
-TRAINING = TrainingSpec(epochs=8, finetune_epochs=3, batch=64, distortion=0.2)
+TRAINING = TrainingSpec(epochs=8, finetune_epochs=3, distortion=0.2)
 
 
 @pytest.fixture(scope="module")

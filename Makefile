@@ -1,0 +1,33 @@
+PYTHON ?= python
+
+.PHONY: help build test golden lint types docs annotate bench check
+
+help:  ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+build:  ## install with all development tools, kernels compiled in place
+	$(PYTHON) -m pip install -e '.[dev]'
+
+test:  ## run the tests
+	$(PYTHON) -m pytest
+
+golden:  ## rewrite the expected texts of the tests
+	$(PYTHON) -m pytest --update-golden
+
+lint:  ## check style
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+types:  ## check types, strictly
+	$(PYTHON) -m mypy
+
+docs:  ## check that what the README shows is what commands print
+	$(PYTHON) -m pytest tests/test_readme.py
+
+annotate:  ## write Cython's annotated sources to build/
+	$(PYTHON) -m cython -3 -a kernels/*.pyx -o build/
+
+bench:  ## the figures of the README: three seeds of the quickstart
+	$(PYTHON) benchmarks/quickstart.py
+
+check: lint types test  ## all that must pass before a change lands

@@ -1,0 +1,92 @@
+"""Counting, keeping and comparing evaluations."""
+
+import numpy as np
+import pytest
+
+from cimspec.diag import CimError
+from cimspec.search.evaluation import Account, BudgetSpentError, Score, Store, Trial, fastest_under
+from cimspec.search.finalists import Comparison, finalists
+from tests.search.toy import toy_score, toy_space
+
+SPACE = toy_space(2)
+
+
+def test_asking_again_is_free_and_a_new_policy_beyond_the_budget_is_refused():
+    mine = Account(SPACE, toy_score, budget=2)
+    mine.evaluate((0, 0))
+    mine.evaluate((0, 1))
+    assert mine.evaluate((0, 0)).choice == (0, 0)
+    assert mine.spent == 2
+    with pytest.raises(BudgetSpentError):
+        mine.evaluate((1, 1))
+
+
+def test_scores_survive_on_disk_and_are_not_measured_twice(tmp_path):
+    calls = []
+
+    def measure(policy):
+        calls.append(policy)
+        return toy_score(policy)
+
+    policy = SPACE.policy((3, 4))
+    with Store(tmp_path / "e.sqlite", "digest") as store:
+        first = store.score(policy, measure)
+    with Store(tmp_path / "e.sqlite", "digest") as store:
+        assert len(store) == 1
+        assert store.score(policy, measure) == first
+    with Store(tmp_path / "e.sqlite", "another network") as store:
+        store.score(policy, measure)
+    assert len(calls) == 2
+
+
+def test_an_interrupted_search_keeps_every_finished_evaluation(tmp_path):
+    def measure(policy):
+        if policy == SPACE.policy((1, 1)):
+            raise KeyboardInterrupt
+        return toy_score(policy)
+
+    with pytest.raises(KeyboardInterrupt), Store(tmp_path / "e.sqlite", "digest") as store:
+        for choice in ((0, 0), (0, 1), (1, 1), (1, 0)):
+            store.score(SPACE.policy(choice), measure)
+    with Store(tmp_path / "e.sqlite", "digest") as store:
+        assert len(store) == 2
+
+
+def test_a_file_that_is_no_database_is_a_diagnostic(tmp_path):
+    path = tmp_path / "e.sqlite"
+    path.write_text("not a database, but long enough to be looked at as one" * 20)
+    with pytest.raises(CimError, match="CIM904"):
+        Store(path, "digest")
+
+
+def trial(latency_ns: float, kl: float) -> Trial:
+    choice = (int(latency_ns) % 25, 0)
+    return Trial(choice, SPACE.policy(choice), latency_ns, Score(kl, 1.0))
+
+
+def test_finalists_are_the_fastest_under_each_limit_without_repetition():
+    trials = (trial(5, 0.3), trial(9, 0.02), trial(7, 0.02), trial(6, 0.2), trial(20, 0.001))
+    assert fastest_under(trials, 0.0001) is None
+    assert [each.latency_ns for each in finalists(trials, (0.02, 0.03, 0.25))] == [6, 7]
+
+
+def test_images_gained_and_lost_are_counted_in_pairs():
+    baseline = np.array([True] * 95 + [False] * 5)
+    candidate = np.array([False] * 3 + [True] * 92 + [True] * 1 + [False] * 4)
+    found = Comparison.of(baseline, candidate)
+    assert (found.images, found.gained, found.lost) == (100, 1, 3)
+    assert found.loss_pp == pytest.approx(2.0)
+    # mean 0.02, variance 0.04 - 0.0004, standard error sqrt(0.0396 / 100) = 0.0199; 0.02 + 1.645 * 0.0199 = 0.0527
+    assert found.loss_bound_pp == pytest.approx(5.27, abs=0.01)
+    assert found.meets(2.0)
+    assert not found.meets(1.9)
+
+
+def test_one_image_is_forgiven_where_the_allowed_loss_is_finer():
+    same = np.ones(400, bool)
+    one_less, two_less = same.copy(), same.copy()
+    one_less[0], two_less[:2] = False, False
+    assert Comparison.of(same, one_less).meets(0.086)
+    assert not Comparison.of(same, two_less).meets(0.086)
+    # Rule of three: no differing image out of 400 rules out losses above 3 / 400 = 0.75 pp.
+    assert Comparison.of(same, same).loss_bound_pp == pytest.approx(0.75)

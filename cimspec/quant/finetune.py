@@ -1,8 +1,8 @@
 """Quantization-aware fine-tuning of policies: Tables + data -> FineTuner; Policy -> FineTuned.
 
 The student learns the labels and the float network's outputs on distorted training images (Hinton et al., "Distilling
-the knowledge in a neural network", 2015). Images and the float network's outputs on them are made once and shared by all
-policies: this saves a third of the time, and policies are compared on the same draws.
+the knowledge in a neural network", 2015). Images and the float network's outputs on them are made once and shared by
+all policies: this saves a third of the time, and policies are compared on the same draws.
 """
 
 from collections.abc import Sequence

@@ -12,7 +12,7 @@ from cimspec.lang import Call, ListValue, Number, Range, Shape, Text, Value, Wor
 from cimspec.spec.fields import Block, Choice, FieldType, Items, Scalar
 from cimspec.units import UNITS, Measured, convert, units_of
 
-MAX_RANGE = 1000
+MAX_RANGE = 1000  # entries of a range or a list; a bound on the memory that a few characters can take
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +136,10 @@ def convert_items(value: Value, type: Items, name: str, diagnostics: Diagnostics
         is_right &= found is not None
         converted += found or []
         spans += [item.span] * len(found or [])
+        if len(converted) > MAX_RANGE:
+            message = f"`{name}` has more than {MAX_RANGE} entries"
+            diagnostics.error("CIM208", message, value.span, label="write fewer")
+            return None
     return Converted(tuple(converted), tuple(spans)) if is_right else None
 
 

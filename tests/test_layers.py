@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "cimspec"
-ORDER = "diag units lang spec graph data quant compiler sim cost search report pipeline cli".split()
+ORDER = [
+    *("diag", "units", "lang", "spec", "graph", "data", "quant"),
+    *("compiler", "sim", "cost", "search", "report", "pipeline", "cli"),
+]
 TORCH_ROOMS = ("quant", "search", "pipeline")
 
 

@@ -1,4 +1,4 @@
-"""The command line: `cimspec COMMAND`. Commands import what they need when they run, so that the light ones start fast."""
+"""The command line: `cimspec COMMAND`. Commands import what they need when they run, so that light ones start fast."""
 
 from typing import Annotated
 
@@ -15,17 +15,14 @@ app = typer.Typer(
     help="Describe a computing-in-memory chip and a network in one file; search, compile and simulate mixed precision.",
 )
 
-for name, command in {
-    "run": searching.run,
-    "validate": check.validate,
-    "evaluate": cost.evaluate,
-    "compile": cost.compile_,
-    "simulate": simulate.simulate,
-    "compare": searching.compare,
-    "explain": check.explain,
-    "list": listing.list_topic,
-}.items():
-    app.command(name)(guarded(command))
+app.command("run")(guarded(searching.run))
+app.command("validate")(guarded(check.validate))
+app.command("evaluate")(guarded(cost.evaluate))
+app.command("compile")(guarded(cost.compile_))
+app.command("simulate")(guarded(simulate.simulate))
+app.command("compare")(guarded(searching.compare))
+app.command("explain")(guarded(check.explain))
+app.command("list")(guarded(listing.list_topic))
 
 
 def _show_version(wanted: bool) -> None:

@@ -27,7 +27,10 @@ def save_program(program: Program, constants: Constants, path: Path) -> tuple[Pa
 
 
 def load_program(path: Path) -> tuple[Program, Constants]:
-    """A saved program and its constants. Raises `CimError` (CIM501) where either cannot be read or they do not belong together."""
+    """A saved program and its constants.
+
+    Raises `CimError` (CIM501) where either cannot be read, or they do not belong together.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -109,7 +109,7 @@ class Layout:
         return np.arange(rows.start, rows.stop) // (self.rows // self.inputs)
 
     def cells(self, weights: npt.NDArray[np.integer]) -> Cells:
-        """Cells `[rows, columns]` of weights `[outputs, inputs]`; a row driven with the opposite sign counts negative."""
+        """Cells `[rows, columns]` of weights `[outputs, inputs]`; a row driven with opposite sign counts negative."""
         integers = weights.T.astype(np.int32)  # [inputs, outputs]
         match self.encoding:
             case Encoding.DIFFERENTIAL_COLUMNS:

@@ -33,7 +33,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One step of one invocation: drive the rows, convert all columns; `groups` reads, one for each set of active rows."""
+    """One step of one invocation: drive rows, convert all columns; `groups` reads, one for each set of active rows."""
 
     groups: int
 

@@ -30,9 +30,7 @@ from cimspec.spec.chip import Chip, WeightMode
 
 def compile_program(graph: Graph, policy: Policy, chip: Chip) -> Program:
     """The schedule of `graph` (batch normalization folded) under `policy` on `chip`. Needs shapes only, no weights."""
-    items = tuple(
-        schedule_layer(op, chip) if isinstance(op, MatMul) else op for op in lower(graph, policy)
-    )
+    items = tuple(schedule_layer(op, chip) if isinstance(op, MatMul) else op for op in lower(graph, policy))
     return Program(graph.name, chip, graph.layers[0].name, graph.input_shape, items)
 
 
@@ -56,7 +54,7 @@ def _waves(op: MatMul, chip: Chip) -> Iterator[Loop]:
 
 
 def _runs(layout: Layout) -> Iterator[tuple[int, int, int]]:
-    """Runs of blocks that take the same number of reads: (first, stop, reads). Only the last row of blocks can differ."""
+    """Runs of blocks that take the same number of reads: (first, stop, reads). Only the last row of blocks differs."""
     full = _groups(layout, 0)
     last = _groups(layout, layout.blocks - 1)
     if full == last:

@@ -7,7 +7,6 @@ arXiv 2601.21737 charges, and never fewer than the encoding needs.
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from cimspec.spec.chip import Chip, Encoding, SliceCount, StepCount

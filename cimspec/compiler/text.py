@@ -134,11 +134,11 @@ class _Line:
     text: str
     span: Span
 
-    def reject(self, message: str) -> "_Rejected":
-        return _Rejected(message, self.span)
+    def reject(self, message: str) -> "_RejectedError":
+        return _RejectedError(message, self.span)
 
 
-class _Rejected(Exception):
+class _RejectedError(Exception):
     def __init__(self, message: str, span: Span) -> None:
         super().__init__(message)
         self.message = message
@@ -156,7 +156,7 @@ class _Parser:
     def parse(self) -> Program:
         try:
             return self._program()
-        except _Rejected as rejected:
+        except _RejectedError as rejected:
             help_text = "compile the spec again; a program is not meant to be written by hand"
             fail("CIM501", rejected.message, rejected.span, help=help_text)
 
@@ -237,7 +237,7 @@ class _Parser:
     def _peek(self) -> _Line:
         if self.position >= len(self.lines):
             end = len(self.source.text)
-            raise _Rejected("the program ends too early", Span(self.source, max(0, end - 1), end))
+            raise _RejectedError("the program ends too early", Span(self.source, max(0, end - 1), end))
         return self.lines[self.position]
 
     def _next(self) -> _Line:

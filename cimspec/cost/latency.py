@@ -84,5 +84,3 @@ def _count(body: tuple[Instruction, ...]) -> tuple[int, int]:
             case _:
                 assert_never(instruction)
     return writes, reads
-
-

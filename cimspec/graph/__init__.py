@@ -7,4 +7,15 @@ from cimspec.graph.policy_file import load_policy, policy_as_json
 from cimspec.graph.precision import Policy, Precision
 from cimspec.graph.signs import nonnegative_layers
 
-__all__ = ["Graph", "Layer", "Op", "Policy", "Precision", "Shape", "build_graph", "load_policy", "nonnegative_layers", "policy_as_json"]
+__all__ = [
+    "Graph",
+    "Layer",
+    "Op",
+    "Policy",
+    "Precision",
+    "Shape",
+    "build_graph",
+    "load_policy",
+    "nonnegative_layers",
+    "policy_as_json",
+]

@@ -39,7 +39,7 @@ from cimspec.spec.workload import (
 )
 
 
-class _DoesNotFit(Exception):
+class _DoesNotFitError(Exception):
     """A layer cannot read what it is given; the message says why."""
 
 
@@ -60,8 +60,10 @@ def build_graph(model: ModelSpec, spans: Mapping[tuple[str | int, ...], Span] | 
             continue
         try:
             made = _make_layers(declared, known)
-        except _DoesNotFit as error:
-            diagnostics.error("CIM401", str(error), spans.get(("model", "layers", index)), label=f"reads {_spell(known)}")
+        except _DoesNotFitError as error:
+            diagnostics.error(
+                "CIM401", str(error), spans.get(("model", "layers", index)), label=f"reads {_spell(known)}"
+            )
             continue
         layers.extend(made)
         shapes[declared.name] = made[-1].shape
@@ -88,7 +90,7 @@ def _infer(declared: LayerSpec, shapes: tuple[Shape, ...]) -> tuple[Op, Shape]: 
     match declared.op:
         case InputSpec() as spec:
             if len(spec.shape) == 2:
-                raise _DoesNotFit(f"`{name}` has two dimensions; an image has three, a vector one")
+                raise _DoesNotFitError(f"`{name}` has two dimensions; an image has three, a vector one")
             return Input(spec.signed), spec.shape
         case Conv2dSpec() as spec:
             channels, *image = _image(name, shapes[0])
@@ -103,7 +105,7 @@ def _infer(declared: LayerSpec, shapes: tuple[Shape, ...]) -> tuple[Op, Shape]: 
             return Relu(), shapes[0]
         case MaxPoolSpec() as spec:
             if 2 * spec.padding > spec.kernel:
-                raise _DoesNotFit(f"`{name}` pads {spec.padding}, more than half of its kernel of {spec.kernel}")
+                raise _DoesNotFitError(f"`{name}` pads {spec.padding}, more than half of its kernel of {spec.kernel}")
             return _pool(name, MaxPool(spec.kernel, spec.stride or spec.kernel, spec.padding), shapes[0], spec.padding)
         case AvgPoolSpec() as spec:
             return _pool(name, AvgPool(spec.kernel, spec.stride or spec.kernel), shapes[0], 0)
@@ -111,7 +113,7 @@ def _infer(declared: LayerSpec, shapes: tuple[Shape, ...]) -> tuple[Op, Shape]: 
             return GlobalAvgPool(), (_image(name, shapes[0])[0],)
         case AddSpec():
             if shapes[0] != shapes[1]:
-                raise _DoesNotFit(f"`{name}` adds {_spell(shapes[:1])} to {_spell(shapes[1:])}")
+                raise _DoesNotFitError(f"`{name}` adds {_spell(shapes[:1])} to {_spell(shapes[1:])}")
             return Add(), shapes[0]
         case FlattenSpec():
             return Flatten(), _flat(shapes[0])
@@ -127,7 +129,7 @@ def _pool(name: str, op: MaxPool | AvgPool, shape: Shape, padding: int) -> tuple
 
 def _image(name: str, shape: Shape) -> Shape:
     if len(shape) != 3:
-        raise _DoesNotFit(f"`{name}` needs an image (channels x height x width), not {_spell((shape,))}")
+        raise _DoesNotFitError(f"`{name}` needs an image (channels x height x width), not {_spell((shape,))}")
     return shape
 
 
@@ -135,7 +137,7 @@ def _windows(name: str, side: int, kernel: int, stride: int, padding: int) -> in
     """Number of windows along one side."""
     if kernel > side + 2 * padding:
         padded = f" padded to {side + 2 * padding}" if padding else ""
-        raise _DoesNotFit(f"`{name}` has a kernel of {kernel}, larger than its input's side of {side}{padded}")
+        raise _DoesNotFitError(f"`{name}` has a kernel of {kernel}, larger than its input's side of {side}{padded}")
     return (side + 2 * padding - kernel) // stride + 1
 
 

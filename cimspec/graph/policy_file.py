@@ -1,7 +1,7 @@
 """Policies as files: JSON, by position or by name.
 
-    [[8, 8], [4, 6], ...]                                                      in execution order
-    {"layers": [{"name": "c1", "weight_bits": 8, "activation_bits": 8}, ...]}   any further keys are ignored
+[[8, 8], [4, 6], ...]                                                      in execution order
+{"layers": [{"name": "c1", "weight_bits": 8, "activation_bits": 8}, ...]}   any further keys are ignored
 """
 
 import json
@@ -70,7 +70,9 @@ def parse_policy(source: Source, graph: Graph) -> Policy:
     missing = [name for name in names if name not in found]
     if missing and not diagnostics.has_errors:
         label = f"add {'it' if len(missing) == 1 else 'them'} here"
-        diagnostics.error("CIM603", f"the policy leaves out {', '.join(f'`{name}`' for name in missing)}", whole, label=label)
+        diagnostics.error(
+            "CIM603", f"the policy leaves out {', '.join(f'`{name}`' for name in missing)}", whole, label=label
+        )
     diagnostics.raise_if_errors()
     return Policy(names, tuple(found[name] for name in names))
 
@@ -88,7 +90,12 @@ def _entries(source: Source) -> tuple[Span, tuple[_Entry, ...]]:
     if isinstance(data, dict) and isinstance(data.get("layers"), list):
         start = text.index("[", text.index('"layers"'))
     elif not isinstance(data, list):
-        fail("CIM601", "the policy is neither a list nor an object with `layers`", Span(source, start, start + 1), help=_HELP)
+        fail(
+            "CIM601",
+            "the policy is neither a list nor an object with `layers`",
+            Span(source, start, start + 1),
+            help=_HELP,
+        )
     entries = tuple(_elements(source, start))
     end = entries[-1].span.end if entries else start + 1
     return Span(source, start, end), entries
@@ -121,7 +128,9 @@ def _name(entry: _Entry, names: tuple[str, ...], found: dict[str, Precision], di
         near = did_you_mean(str(name), names)
         label = f"did you mean `{near}`?" if near else None
         notes = [f"layers on crossbars: {', '.join(names)}"]
-        diagnostics.error("CIM603", f"the policy names `{name}`, which the model does not have", entry.span, label=label, notes=notes)
+        diagnostics.error(
+            "CIM603", f"the policy names `{name}`, which the model does not have", entry.span, label=label, notes=notes
+        )
     else:
         return str(name)
     return None

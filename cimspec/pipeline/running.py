@@ -1,7 +1,7 @@
 """What `cimspec run` does: train, search, fine-tune, compile, execute, report.
 
-    spec -> Workbench -> trials of every method -> finalists -> fine-tuned candidates -> the fastest that is good enough
-         -> its Program on the test split -> RunReport and files
+spec -> Workbench -> trials of every method -> finalists -> fine-tuned candidates -> the fastest that is good enough
+     -> its Program on the test split -> RunReport and files
 """
 
 import json
@@ -106,8 +106,12 @@ class _Run:
         best = bench.candidate(report.best.policy) if report.best else baseline
         return _written(report, self.out, best)
 
-    def _trials(self, method: Method, space: Space, score: Callable[[Policy], Score], search: SearchSpec) -> tuple[Trial, ...]:
-        account = Account(space, score, search.budget, lambda: self.progress(account.spent, search.budget, method.value))
+    def _trials(
+        self, method: Method, space: Space, score: Callable[[Policy], Score], search: SearchSpec
+    ) -> tuple[Trial, ...]:
+        account = Account(
+            space, score, search.budget, lambda: self.progress(account.spent, search.budget, method.value)
+        )
         with self._timed(method.value):
             search_method(method)(account, search.kl_limits, self.seed)
         self.progress(search.budget, search.budget, method.value)

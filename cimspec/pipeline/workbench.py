@@ -66,7 +66,7 @@ class Workbench:
 
     @classmethod
     def prepare(cls, spec: Spec, seed: int, folder: Path | None, progress: Progress) -> "Workbench":
-        """Load the data, train the float network (or take it from `folder`), measure its sensitivity to quantization."""
+        """Load the data, train the float network (or take it from `folder`), and calibrate its quantization."""
         if spec.data is None:
             fail("CIM403", "the spec has no `data`, and training needs it")
         data = load_data(spec.data)

@@ -116,7 +116,9 @@ def comparison_table(report: ComparisonReport) -> RenderableType:
         rows = [_row(report, method, limit) for method in report.trials]
         uniform = f"{report.uniform_speedup(limit):.2f}"
         rows.append(("uniform bits", *("",) * (len(report.budgets) - 1), uniform, str(len(report.uniform)), ""))
-        title = Text(f"Speedup over 8/8 at a divergence of at most {limit:g} nats (mean over search seeds, 95 % interval)")
+        title = Text(
+            f"Speedup over 8/8 at a divergence of at most {limit:g} nats (mean over search seeds, 95 % interval)"
+        )
         parts += [title, rows_table(headers, rows), Text()]
     return Group(*parts)
 

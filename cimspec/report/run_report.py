@@ -59,7 +59,9 @@ class RunReport:
     float_accuracy: float | None = None
     uniform: Outcome | None = None
     best: Outcome | None = None
-    methods: Mapping[str, Outcome | None] = field(default_factory=dict)  # None: nothing that the method found is good enough
+    methods: Mapping[str, Outcome | None] = field(
+        default_factory=dict
+    )  # None: nothing that the method found is good enough
     space_size: int | None = None
     allowed_loss_pp: float | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""The search over bits per layer. Modules are imported on demand: some need torch."""

@@ -100,10 +100,8 @@ class DamageModel:
         self._seen.append(trial.score.kl - self._floor)
 
     def sample(self, generator: torch.Generator) -> tuple[FloatArray, ...]:
-        """One draw of the damage of every option of every layer, nats: never negative, never smaller with fewer bits."""
-        draw = self._mean + self._deviation * torch.randn(
-            len(self._mean), generator=generator, dtype=torch.float64
-        )
+        """One draw of the damage of every layer's options, nats: never negative, never smaller with fewer bits."""
+        draw = self._mean + self._deviation * torch.randn(len(self._mean), generator=generator, dtype=torch.float64)
         if self._rows:
             draw = draw + self._correction(draw, generator)
         table = draw.numpy()

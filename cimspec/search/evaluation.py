@@ -1,6 +1,6 @@
 """Evaluations: what a policy is worth on the validation split, counted once for each method and kept on disk.
 
-Policy -> quality (divergence from the float network) and latency. Budgets count distinct policies; asking again is free.
+Policy -> divergence from the float network, and latency. Budgets count distinct policies; asking again is free.
 """
 
 import sqlite3
@@ -133,6 +133,6 @@ class Account:
 
 
 def fastest_under(trials: tuple[Trial, ...], kl_limit: float) -> Trial | None:
-    """The fastest trial whose divergence is at most `kl_limit`; of equally fast ones the closest to the float network."""
+    """The fastest trial that diverges by at most `kl_limit`; of equally fast ones the closest to the float network."""
     feasible = [trial for trial in trials if trial.score.kl <= kl_limit]
     return min(feasible, key=lambda trial: (trial.latency_ns, trial.score.kl), default=None)

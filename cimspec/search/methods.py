@@ -1,4 +1,4 @@
-"""The methods behind one interface: spend an account's budget on policies that are fast and close to the float network."""
+"""The methods behind one interface: spend an account's budget on fast policies close to the float network."""
 
 from typing import Protocol
 
@@ -9,7 +9,8 @@ from cimspec.spec.search import Method
 class SearchMethod(Protocol):
     """Evaluates policies until the budget is spent or nothing new is found; the account keeps the trials."""
 
-    def __call__(self, account: Account, kl_limits: tuple[float, ...], seed: int) -> None: ...
+    def __call__(self, account: Account, kl_limits: tuple[float, ...], seed: int) -> None:
+        """Search for the fastest policy under each limit on divergence (nats)."""
 
 
 def search_method(method: Method) -> SearchMethod:

@@ -1,10 +1,10 @@
 """Reinforcement learning by posterior sampling: model-based, an exact planner, and mutations of the best.
 
-An episode walks the layers; the state is the layer and the latency spent, the action its precision, the reward minus the
-damage to the network's output. Only the end of an episode shows a number: the divergence of the whole policy. The agent
-keeps a posterior over the damages (damage.py), and for each episode draws one table from it (Thompson sampling; Osband
-et al., "(More) efficient reinforcement learning via posterior sampling", 2013), plans the fastest policy that the drawn
-table allows (planner.py), and evaluates it. Some episodes change a few layers of one of the best policies instead.
+An episode walks the layers; the state is the layer and the latency spent, the action its precision, the reward minus
+the damage to the network's output. Only the end of an episode shows a number: the divergence of the whole policy. The
+agent keeps a posterior over the damages (damage.py), and for each episode draws one table from it (Thompson sampling;
+Osband et al., "(More) efficient reinforcement learning via posterior sampling", 2013), plans the fastest policy that the
+drawn table allows (planner.py), and evaluates it. Some episodes change a few layers of one of the best policies instead.
 Episodes take turns among the limits; what they teach serves all. Not the DDPG agent of arXiv 2601.21737.
 """
 
@@ -91,7 +91,7 @@ class _Episodes:
             top = precisions[widest.choice[layer]]
             by_weight, by_activation = {}, {}
             for index, precision in enumerate(precisions):
-                alone = widest.choice[:layer] + (index,) + widest.choice[layer + 1 :]
+                alone = (*widest.choice[:layer], index, *widest.choice[layer + 1 :])
                 if precision.activation_bits == top.activation_bits and precision != top:
                     by_weight[precision.weight_bits] = self._damage(alone, widest)
                 elif precision.weight_bits == top.weight_bits and precision.activation_bits in PROBED_ACTIVATION_BITS:

@@ -57,9 +57,7 @@ class Space:
 
     def widest(self) -> Choice:
         """The most bits everywhere."""
-        return tuple(
-            max(range(len(options)), key=lambda index: options[index].precision) for options in self.options
-        )
+        return tuple(max(range(len(options)), key=lambda index: options[index].precision) for options in self.options)
 
 
 def build_space(graph: Graph, chip: Chip, search: SearchSpec) -> Space:

@@ -14,9 +14,7 @@ HOPELESS = 4.0
 """Uniform policies that diverge more than this many times the loosest limit are left out."""
 
 
-def uniform_trials(
-    graph: Graph, chip: Chip, search: SearchSpec, score: Callable[[Policy], Score]
-) -> tuple[Trial, ...]:
+def uniform_trials(graph: Graph, chip: Chip, search: SearchSpec, score: Callable[[Policy], Score]) -> tuple[Trial, ...]:
     """Uniform policies (layers under `keep` excepted), scored, fastest first.
 
     On a lossless chip those are left out that another one beats in bits at no more latency.

@@ -1,4 +1,4 @@
-"""One crossbar block for many input vectors, by the compiled kernel or in numpy: integers in, shifted and added codes out.
+"""One crossbar block for many input vectors, by the compiled kernel or in numpy: integers in, added codes out.
 
 Where the ADC loses nothing of what the block's cells can sum to, the result is the plain integer product; it is then
 computed as one, in float64, which is exact because no sum reaches 2^53.
@@ -45,7 +45,7 @@ class Columns:
 
 
 def block_columns(layout: Layout, cells: IntArray, rows: range, columns: range) -> Columns:
-    """The conversions of one block; `cells` are the whole layer's. The unit column, whose sum is digital, is left out."""
+    """The conversions of one block; `cells` are the whole layer's. The unit column, whose sum is digital, is not."""
     part = cells[rows.start : rows.stop, columns.start : columns.stop]
     outputs = layout.column_outputs()[columns.start : columns.stop]
     factors = layout.column_factors()[columns.start : columns.stop]
@@ -91,9 +91,7 @@ def _zero_part(columns: Columns, steps: tuple[Part, ...], converter: Converter) 
     return factors * (int(converter.zero) * sum(step.factor for step in steps))
 
 
-def _reference_sums(
-    columns: Columns, driven: IntArray, steps: tuple[Part, ...], converter: Converter
-) -> Partial:
+def _reference_sums(columns: Columns, driven: IntArray, steps: tuple[Part, ...], converter: Converter) -> Partial:
     sums = np.zeros((len(driven), columns.output_count), np.int64)
     cells = columns.cells.astype(np.int64)
     for step in steps:
@@ -107,7 +105,7 @@ def _kernel_sums(
 ) -> Partial:
     kernel = _kernel()
     sums = np.zeros((len(driven), columns.output_count), np.int64)
-    narrow = -(1 << 15) <= smallest and largest < 1 << 15
+    narrow = smallest >= -(1 << 15) and largest < 1 << 15
     cells = np.ascontiguousarray(columns.cells, np.int16 if narrow else np.int32)
     table = converter.codes(np.arange(smallest, largest + 1)).astype(np.int32)
     factors = np.array([step.factor for step in steps], np.int64)
@@ -115,7 +113,16 @@ def _kernel_sums(
     def run(chunk: slice) -> None:
         part = driven[chunk].astype(np.int64)
         digits = np.stack([step.digits(part) for step in steps], axis=1)
-        kernel(cells, np.ascontiguousarray(digits, np.uint8), factors, table, smallest, columns.factors, columns.outputs, sums[chunk])
+        kernel(
+            cells,
+            np.ascontiguousarray(digits, np.uint8),
+            factors,
+            table,
+            smallest,
+            columns.factors,
+            columns.outputs,
+            sums[chunk],
+        )
 
     _in_threads(run, _chunks(len(driven), max(1, CHUNK_BYTES // (driven.shape[1] * len(steps) * 8))))
     return sums

@@ -36,7 +36,7 @@ def mvm(
     `weights [outputs, inputs]` and `inputs [vectors, inputs]` are integers within `weight_bits` and `activation_bits`.
     `full_scale` is a calibrated ADC range in units of one cell times one input step; None takes the chip's rows.
     `seed` keys the noise of devices; ideal devices, the only ones so far, draw none.
-    Returns `[vectors, outputs]`, int64 where the ADC's step is an integer, else float64. Both engines give the same bits.
+    Returns `[vectors, outputs]`, int64 where the ADC's step is an integer, else float64; the same by both engines.
     Raises `ValueError` for shapes, types or values that do not fit.
     """
     del seed

@@ -1,8 +1,8 @@
 """What a crossbar product is, in plain numpy: slow, and the definition that the kernel equals bit for bit.
 
 For every set of rows read at once, every input step and every weight slice, a column sums `step * cell` over its rows;
-the ADC turns the sum into a code; codes are shifted and added as integers; step and zero of the ADC are applied once per
-set of rows, in float64, sets in row order.
+the ADC turns the sum into a code; codes are shifted and added as integers; step and zero of the ADC are applied once
+per set of rows, in float64, sets in row order.
 """
 
 from collections.abc import Iterator

@@ -60,12 +60,21 @@ def models(draw) -> ModelSpec:
 
     for index in range(draw(st.integers(1, 2))):
         kernel = draw(st.sampled_from([1, 2, 3]))
-        conv = Conv2dSpec(channels=draw(st.integers(1, 9)), kernel=kernel, stride=draw(st.integers(1, 2)), padding=kernel // 2)
+        conv = Conv2dSpec(
+            channels=draw(st.integers(1, 9)), kernel=kernel, stride=draw(st.integers(1, 2)), padding=kernel // 2
+        )
         append(f"c{index}", conv)
         if draw(st.booleans()):
             append(f"r{index}", ReluSpec())
     if draw(st.booleans()):
-        append("p", draw(st.sampled_from([MaxPoolSpec(kernel=2, stride=1, padding=1), AvgPoolSpec(kernel=1), MaxPoolSpec(kernel=1)])))
+        append(
+            "p",
+            draw(
+                st.sampled_from(
+                    [MaxPoolSpec(kernel=2, stride=1, padding=1), AvgPoolSpec(kernel=1), MaxPoolSpec(kernel=1)]
+                )
+            ),
+        )
     if draw(st.booleans()):
         _append_residual(draw, layers, append)
     append("flat", draw(st.sampled_from([FlattenSpec(), GlobalAvgPoolSpec()])))

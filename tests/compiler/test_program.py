@@ -17,11 +17,11 @@ from cimspec.compiler import (
     with_full_scales,
 )
 from cimspec.diag import CimError
+from cimspec.graph import build_graph
+from cimspec.quant.integer import integer_network
 from cimspec.quant.ops import WHOLE_VECTOR, Requantize
 from cimspec.quant.parameters import activation_range
 from cimspec.sim import Engine, execute, mvm
-from cimspec.graph import build_graph
-from cimspec.quant.integer import integer_network
 from cimspec.spec.chip import Adc, Chip, Crossbar, Encoding
 from cimspec.spec.workload import Conv2dSpec, InputSpec, LayerSpec, LinearSpec, ModelSpec, ReluSpec
 from tests.compiler.strategies import Case, cases, random_parameters
@@ -43,9 +43,7 @@ def test_with_a_lossy_adc_both_engines_and_the_shortcut_agree(case: Case, chip: 
     program = compile_program(case.graph, case.policy, chip)
     program = with_full_scales(program, {case.policy.names[0]: 7.0})
     kernel = execute(program, case.network.constants, case.images)
-    reference = execute(
-        program, case.network.constants, case.images, engine=Engine.REFERENCE, shortcut=False
-    )
+    reference = execute(program, case.network.constants, case.images, engine=Engine.REFERENCE, shortcut=False)
     assert np.array_equal(kernel, reference)
 
 

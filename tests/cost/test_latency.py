@@ -39,14 +39,17 @@ def test_a_program_takes_what_the_formula_says(
     inputs, outputs, pixels, precision, encoding, size, cell_bits, crossbars
 ):
     crossbar = Crossbar(
-        rows=size, columns=size, cell_bits=cell_bits, encoding=encoding, write_latency_ns=56000.0, read_latency_ns=1400.0
+        rows=size,
+        columns=size,
+        cell_bits=cell_bits,
+        encoding=encoding,
+        write_latency_ns=56000.0,
+        read_latency_ns=1400.0,
     )
     chip = Chip(
         name="c", crossbar=crossbar, adc=Adc(bits=12), crossbars=crossbars, slices=SliceCount.FULL, steps=StepCount.FULL
     )
-    op = MatMul(
-        "y", "x", "y", WHOLE_VECTOR, inputs, outputs, (outputs, pixels), Precision(*precision), False, "w", "b"
-    )
+    op = MatMul("y", "x", "y", WHOLE_VECTOR, inputs, outputs, (outputs, pixels), Precision(*precision), False, "w", "b")
     from cimspec.compiler import Program
     from cimspec.cost import layer_cost
 

@@ -18,7 +18,10 @@ SPACE = toy_space(2)
 def test_a_plan_is_the_fastest_within_the_limit(seed: int, limit: float):
     rng = np.random.default_rng(seed)
     damages = tuple(rng.random(len(options)) * limit for options in SPACE.options)
-    totals = {choice: sum(table[index] for table, index in zip(damages, choice, strict=True)) for choice in every_choice(SPACE)}
+    totals = {
+        choice: sum(table[index] for table, index in zip(damages, choice, strict=True))
+        for choice in every_choice(SPACE)
+    }
     found = plan(SPACE, damages, limit)
     # Rounding up costs each layer at most one cell, so plans within the limit less that are never missed.
     tight = [choice for choice, total in totals.items() if total <= limit * (1 - len(SPACE.options) / CELLS)]

@@ -1,6 +1,6 @@
 """A small problem with a known optimum: three to four layers whose damages nearly add."""
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 
@@ -30,7 +30,7 @@ def toy_score(policy: Policy) -> Score:
         (0.3 + 0.5 * (index % 2)) * 4.0 ** -(w - 1) + (0.6 - 0.4 * (index % 2)) * 4.0 ** -(a - 1)
         for index, (_, (w, a)) in enumerate(policy)
     ]
-    together = sum(a * b for a, b in zip(damages, damages[1:], strict=False))
+    together = sum(a * b for a, b in pairwise(damages))
     kl = sum(damages) + together
     return Score(kl, float(np.exp(-kl)))
 

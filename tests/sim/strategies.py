@@ -66,7 +66,9 @@ def products(draw, *, lossless: bool = False) -> Product:
     signed = draw(st.booleans())
     vectors, inputs, outputs = draw(st.integers(1, 5)), draw(st.integers(1, 90)), draw(st.integers(1, 12))
     limit = 2 ** (weight_bits - 1) - 1
-    low, high = (-(2 ** (activation_bits - 1)) + 1, 2 ** (activation_bits - 1) - 1) if signed else (0, 2**activation_bits - 1)
+    low, high = (
+        (-(2 ** (activation_bits - 1)) + 1, 2 ** (activation_bits - 1) - 1) if signed else (0, 2**activation_bits - 1)
+    )
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     if draw(st.booleans()):
         weights = rng.integers(-limit, limit, (outputs, inputs), endpoint=True)

@@ -125,4 +125,10 @@ def test_a_full_scale_must_be_positive():
 def test_sums_beyond_float32_are_refused():
     chip = make_chip(Encoding.OFFSET, adc=Adc(bits=8), rows=16384, cell_bits=8)
     with pytest.raises(ValueError, match="not exact"):
-        mvm(chip.model_copy(update={"dac": chip.dac.model_copy(update={"bits": 8})}), [[1]], [[1]], weight_bits=8, activation_bits=8)
+        mvm(
+            chip.model_copy(update={"dac": chip.dac.model_copy(update={"bits": 8})}),
+            [[1]],
+            [[1]],
+            weight_bits=8,
+            activation_bits=8,
+        )

@@ -1,7 +1,7 @@
 """Latencies published with the policies of arXiv 2601.21737 (paper_policies.json), and its formula.
 
-The source gives latency = repeat * (crossbars * write + invocations * crossbars * steps * read) for one crossbar of 256 x 256
-cells, 56 us to write and 1.4 us to read, and three policies with their results under three encodings.
+The source gives latency = repeat * (crossbars * write + invocations * crossbars * steps * read) for one crossbar of
+256 x 256 cells, 56 us to write and 1.4 us to read, and three policies with their results under three encodings.
 """
 
 import json

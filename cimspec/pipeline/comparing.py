@@ -9,6 +9,7 @@ from cimspec.diag import fail
 from cimspec.pipeline.costing import compile_spec
 from cimspec.pipeline.running import folder_or_scratch, no_progress
 from cimspec.pipeline.workbench import Progress, Workbench
+from cimspec.quant.threads import one_thread
 from cimspec.report import ComparisonReport
 from cimspec.search.evaluation import Account, Store, Trial
 from cimspec.search.methods import search_method
@@ -26,7 +27,7 @@ def compare(spec: Spec, seed: int = 0, out: Path | None = None, progress: Progre
     search = spec.search
     if search is None:
         fail("CIM606", "the spec has no `search`, and there is nothing to compare")
-    with folder_or_scratch(out) as folder:
+    with one_thread(), folder_or_scratch(out) as folder:
         bench = Workbench.prepare(spec, seed, folder, progress)
         space = build_space(bench.graph, spec.chip, search)
         trials: dict[str, tuple[tuple[Trial, ...], ...]] = {}

@@ -7,7 +7,7 @@ spec -> Workbench -> trials of every method -> finalists -> fine-tuned candidate
 import json
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,6 +20,7 @@ from cimspec.diag import fail
 from cimspec.graph import Policy, policy_as_json
 from cimspec.pipeline.costing import baseline_policy, evaluate
 from cimspec.pipeline.workbench import Candidate, Progress, Workbench
+from cimspec.quant.threads import one_thread
 from cimspec.report.run_report import Outcome, RunReport
 from cimspec.search.evaluation import Account, Score, Store, Trial
 from cimspec.search.finalists import Comparison, Correct, finalists
@@ -42,7 +43,7 @@ def run(spec: Spec, seed: int = 0, out: Path | None = None, progress: Progress =
     report = RunReport(spec.name, spec.digest, seed, _versions(), evaluate(spec).cost)
     if spec.data is None:
         return _written(report, out, None)
-    with folder_or_scratch(out) as folder:
+    with one_thread(), folder_or_scratch(out) as folder:
         return _Run(spec, seed, out, folder, progress, report).finish()
 
 
@@ -69,42 +70,40 @@ class _Run:
     def finish(self) -> RunReport:
         with self._timed("training"):
             bench = Workbench.prepare(self.spec, self.seed, self.folder, self.progress)
-            baseline = bench.candidate(baseline_policy(bench.graph))
-        if self.spec.search is None:
-            correct = bench.test_correct(baseline)
-            return _written(self._with_baseline(bench, correct), self.out, baseline)
-        return self._search(bench, baseline, self.spec.search)
+        if self.spec.search:
+            return self._search(bench, self.spec.search)
+        baseline = bench.candidate(baseline_policy(bench.graph))
+        correct = bench.test_correct(baseline)
+        return _written(self._with_baseline(bench, correct), self.out, baseline)
 
-    def _search(self, bench: Workbench, baseline: Candidate, search: SearchSpec) -> RunReport:
+    def _search(self, bench: Workbench, search: SearchSpec) -> RunReport:
         space = build_space(bench.graph, self.spec.chip, search)
         with Store(self.folder / "evaluations.sqlite", bench.digest) as store:
             score = partial(store.score, measure=bench.score)
             trials = {method: self._trials(method, space, score, search) for method in search.methods}
             uniform = uniform_trials(bench.graph, self.spec.chip, search, score)
+        evaluations = {method.value: len(found) for method, found in trials.items()} | {"uniform": len(uniform)}
+        contenders = {method.value: finalists(found, search.kl_limits) for method, found in trials.items()}
         with self._timed("fine-tuning"):
-            chosen = {
-                method.value: (self._fastest(bench, baseline, finalists(found, search.kl_limits)), len(found))
-                for method, found in trials.items()
-            }
-            chosen["uniform"] = (self._fastest(bench, baseline, uniform), len(uniform))
+            chosen = choose(bench, contenders | {"uniform": uniform}, search.require.accuracy_loss_pp)
         with self._timed("execution"):
+            baseline = bench.candidate(baseline_policy(bench.graph))
             correct = bench.test_correct(baseline)
             outcomes = {
-                name: self._outcome(name, bench, baseline, correct, trial, evaluations) if trial else None
-                for name, (trial, evaluations) in chosen.items()
+                name: self._outcome(name, bench, baseline, correct, trial, evaluations[name]) if trial else None
+                for name, trial in chosen.items()
             }
-        uniform_outcome = outcomes.pop("uniform")
-        found = [outcome for outcome in outcomes.values() if outcome]
+            stands = self._outcome("baseline", bench, baseline, correct, None, 0)
         report = replace(
             self._with_baseline(bench, correct),
-            uniform=uniform_outcome,
-            best=min(found, key=lambda outcome: outcome.latency_us, default=None),
+            uniform=outcomes.pop("uniform"),
+            best=min((each for each in outcomes.values() if each), key=lambda each: each.latency_us, default=stands),
             methods=outcomes,
             space_size=space.size,
             allowed_loss_pp=search.require.accuracy_loss_pp,
         )
-        best = bench.candidate(report.best.policy) if report.best else baseline
-        return _written(report, self.out, best)
+        assert report.best
+        return _written(report, self.out, bench.candidate(report.best.policy))
 
     def _trials(
         self, method: Method, space: Space, score: Callable[[Policy], Score], search: SearchSpec
@@ -117,24 +116,15 @@ class _Run:
         self.progress(search.budget, search.budget, method.value)
         return account.trials
 
-    def _fastest(self, bench: Workbench, baseline: Candidate, found: tuple[Trial, ...]) -> Trial | None:
-        """The fastest trial whose executed Program loses no more than is allowed on the validation split."""
-        assert self.spec.search
-        allowed_pp = self.spec.search.require.accuracy_loss_pp
-        for trial in found:
-            candidate = bench.candidate(trial.policy)
-            if Comparison.of(baseline.validation_correct, candidate.validation_correct).meets(allowed_pp):
-                return trial
-        return None
-
     def _outcome(
-        self, name: str, bench: Workbench, baseline: Candidate, correct: Correct, trial: Trial, evaluations: int
+        self, name: str, bench: Workbench, baseline: Candidate, correct: Correct, trial: Trial | None, evaluations: int
     ) -> Outcome:
-        candidate = bench.candidate(trial.policy)
+        """What a trial's policy comes to; None stands for the 8/8 network itself."""
+        candidate = bench.candidate(trial.policy) if trial else baseline
         mine = bench.test_correct(candidate)
         return Outcome(
             method=name,
-            policy=trial.policy,
+            policy=candidate.policy,
             latency_us=candidate.latency_ns / 1e3,
             speedup=baseline.latency_ns / candidate.latency_ns,
             accuracy=float(mine.mean()),
@@ -142,7 +132,7 @@ class _Run:
             validation=Comparison.of(baseline.validation_correct, candidate.validation_correct),
             evaluations=evaluations,
             fine_tuned=candidate.fine_tuned,
-            kl=trial.score.kl,
+            kl=trial.score.kl if trial else None,
         )
 
     def _with_baseline(self, bench: Workbench, correct: Correct) -> RunReport:
@@ -159,6 +149,25 @@ class _Run:
         start = time.perf_counter()
         yield
         self.seconds[stage] = round(time.perf_counter() - start, 2)
+
+
+def choose(bench: Workbench, contenders: Mapping[str, tuple[Trial, ...]], allowed_pp: float) -> dict[str, Trial | None]:
+    """For each contender the first of its trials, fastest first, that loses no more than allowed to the 8/8 network.
+
+    In rounds: the next trial of every contender that has no answer yet is fine-tuned, all of a round side by side.
+    """
+    chosen: dict[str, Trial | None] = dict.fromkeys(contenders)
+    waiting = {name: list(trials) for name, trials in contenders.items() if trials}
+    reference = baseline_policy(bench.graph)
+    while waiting:
+        tried = {name: trials.pop(0) for name, trials in waiting.items()}
+        baseline, *candidates = bench.candidates([reference, *(trial.policy for trial in tried.values())])
+        for (name, trial), candidate in zip(tried.items(), candidates, strict=True):
+            comparison = Comparison.of(baseline.validation_correct, candidate.validation_correct)
+            if comparison.meets(allowed_pp):
+                chosen[name] = trial
+        waiting = {name: trials for name, trials in waiting.items() if trials and chosen[name] is None}
+    return chosen
 
 
 def _folder(path: Path) -> Path:

@@ -5,7 +5,8 @@ The search sees training and validation splits only; `test_correct` is called at
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from cimspec.diag import fail
 from cimspec.graph import Graph, Policy, build_graph
 from cimspec.quant.calibrate import calibrate
 from cimspec.quant.evaluator import FakeQuantEvaluator
-from cimspec.quant.finetune import FineTuner
+from cimspec.quant.finetune import FineTuned, FineTuner
 from cimspec.quant.integer import integer_network
 from cimspec.quant.ops import Constants
 from cimspec.quant.parameters import QuantizedParameters
@@ -63,6 +64,7 @@ class Workbench:
     float_accuracy: float  # on the test split, for the report only
     progress: Progress
     _candidates: dict[Policy, Candidate] = field(default_factory=dict)
+    _tuned: int = 0
 
     @classmethod
     def prepare(cls, spec: Spec, seed: int, folder: Path | None, progress: Progress) -> "Workbench":
@@ -92,15 +94,30 @@ class Workbench:
         quality = self.evaluator.quality(policy)
         return Score(quality.kl, quality.accuracy)
 
+    def candidates(self, policies: Sequence[Policy]) -> tuple[Candidate, ...]:
+        """Each policy fine-tuned (where that helps), compiled, and executed on the validation split.
+
+        New ones are fine-tuned side by side, one on each core.
+        """
+        new = [policy for policy in dict.fromkeys(policies) if policy not in self._candidates]
+        tuned = self.tuner.tune_all(new, threads=os.cpu_count() or 1, progress=self._fine_tuned)
+        for each in tuned:
+            self._candidates[each.policy] = self._candidate(each)
+        return tuple(self._candidates[policy] for policy in policies)
+
     def candidate(self, policy: Policy) -> Candidate:
-        """`policy` fine-tuned (where that helps), compiled, and executed on the validation split."""
-        if policy not in self._candidates:
-            tuned = self.tuner.tune(policy, self.progress)
-            program, constants = self._compile(policy, tuned.parameters)
-            correct = self._correct(program, constants, self.data.validation.images, self.data.validation.labels)
-            latency_ns = program_cost(program).latency_ns
-            self._candidates[policy] = Candidate(policy, program, constants, latency_ns, correct, tuned.improved)
-        return self._candidates[policy]
+        """The candidate of one policy."""
+        return self.candidates([policy])[0]
+
+    def _candidate(self, tuned: FineTuned) -> Candidate:
+        program, constants = self._compile(tuned.policy, tuned.parameters)
+        correct = self._correct(program, constants, self.data.validation.images, self.data.validation.labels)
+        return Candidate(tuned.policy, program, constants, program_cost(program).latency_ns, correct, tuned.improved)
+
+    def _fine_tuned(self, done: int, total: int, text: str) -> None:
+        del text
+        self._tuned += 1
+        self.progress(self._tuned, self._tuned + total - done, "fine-tuning")
 
     def test_correct(self, candidate: Candidate) -> Correct:
         """Which test images the candidate's Program gets right on the described chip, ADC included."""

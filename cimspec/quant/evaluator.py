@@ -32,7 +32,7 @@ class FakeQuantEvaluator:
         self._labels = torch.from_numpy(split.labels)
         outputs = float_outputs(tables.graph, tables.weights, self._images)
         self._float_log_probabilities = functional.log_softmax(outputs.flatten(1), 1)
-        self._segments = _segments(tables.graph.layers)
+        self._segments = _segments(self._plan.layers)
         self._layers: dict[tuple[str, Precision], FakeLayer] = {}
         self._prefixes = PrefixCache(cache_bytes)
 
@@ -94,9 +94,9 @@ def _size_bytes(values: Values) -> int:
 
 
 def _segments(layers: tuple[Layer, ...]) -> tuple[tuple[Layer, ...], ...]:
-    """The layers after the input, cut before each crossbar layer; the first piece has none."""
+    """The layers, cut before each crossbar layer; the first piece has none."""
     pieces: list[list[Layer]] = [[]]
-    for layer in layers[1:]:
+    for layer in layers:
         if layer.runs_on_crossbars:
             pieces.append([])
         pieces[-1].append(layer)

@@ -5,7 +5,8 @@ an `add` do is a parameter, so that float, quantized and trainable networks shar
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import assert_never
 
 import torch
@@ -35,9 +36,10 @@ LayerFunction = Callable[[Layer, tuple[Tensor, ...]], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A graph with, for every layer, the names no later layer reads."""
+    """A graph's layers as they are run, and for each of them the names no later layer reads."""
 
     graph: Graph
+    layers: tuple[Layer, ...]  # after the input
     last_reads: Mapping[str, tuple[str, ...]]
 
     @classmethod
@@ -49,12 +51,12 @@ class Plan:
             layer.name: tuple(name for name in layer.inputs if last_reader.get(name) == layer.name)
             for layer in graph.layers
         }
-        return cls(graph, drops)
+        return cls(graph, pool_before_relu(graph), drops)
 
     def run(self, images: Tensor, apply: LayerFunction) -> Tensor:
         """Outputs [images, ...] of the network; `apply` computes layers with parameters, and additions."""
         values = {self.graph.layers[0].name: channels_last(images)}
-        self.advance(values, self.graph.layers[1:], apply)
+        self.advance(values, self.layers, apply)
         return values[self.graph.output.name]
 
     def advance(self, values: dict[str, Tensor], layers: Iterable[Layer], apply: LayerFunction) -> None:
@@ -64,6 +66,18 @@ class Plan:
             for name in self.last_reads[layer.name]:
                 values.pop(name, None)
             values[layer.name] = apply_layer(layer, operands, apply)
+
+
+def pool_before_relu(graph: Graph) -> tuple[Layer, ...]:
+    """The layers after the input; a relu that only a max pooling reads changes places with it.
+
+    The result is the same, and the relu has fewer values to do. What stands under the relu's name then is the pooling.
+    """
+    layers = list(graph.layers[1:])
+    for index, (relu, pool) in enumerate(pairwise(layers)):
+        if isinstance(relu.op, Relu) and isinstance(pool.op, MaxPool) and graph.consumers(relu.name) == (pool,):
+            layers[index : index + 2] = [replace(relu, op=pool.op, shape=pool.shape), replace(pool, op=relu.op)]
+    return tuple(layers)
 
 
 def apply_layer(layer: Layer, operands: tuple[Tensor, ...], apply: LayerFunction) -> Tensor:

@@ -41,9 +41,9 @@ def run_table(report: RunReport) -> RenderableType:
         is_best = outcome is not None and outcome == report.best
         table.add_row(*_outcome_row(name, outcome), style="bold" if is_best else None)
     parts: list[RenderableType] = [table]
-    if report.best:
+    if report.best and report.best.method in report.methods:
         parts += [Text(), _policy_table(report.best), Text(), Text(_summary(report, report.best))]
-    elif report.allowed_loss_pp is not None:
+    elif report.best:
         parts += [Text(), Text("No policy that was searched loses as little as is required; the 8/8 network stands.")]
     return Group(*parts)
 

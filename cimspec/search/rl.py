@@ -8,14 +8,14 @@ allows (planner.py), and evaluates it. Some episodes change a few layers of one 
 take turns among the limits; what they teach serves all. Not the DDPG agent of arXiv 2601.21737.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import cycle
 
 import numpy as np
 import torch
 
+from cimspec.quant.threads import one_thread
 from cimspec.search.damage import DamageModel, Prior, interpolate
 from cimspec.search.evaluation import Account, BudgetSpentError, Trial, fastest_under
 from cimspec.search.planner import plan
@@ -44,17 +44,6 @@ def search_by_rl(account: Account, kl_limits: tuple[float, ...], seed: int, agen
     """Spend the account's budget: sensitivity probes first, then episodes."""
     with one_thread(), suppress(BudgetSpentError):
         _Episodes(account, kl_limits, seed, agent or Agent()).run()
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Matrices of a few hundred rows: handing them to a second thread takes longer than the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 @dataclass(slots=True)

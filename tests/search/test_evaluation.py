@@ -67,9 +67,11 @@ def trial(latency_ns: float, kl: float) -> Trial:
 
 
 def test_finalists_are_the_fastest_under_each_limit_without_repetition():
-    trials = (trial(5, 0.3), trial(9, 0.02), trial(7, 0.02), trial(6, 0.2), trial(20, 0.001))
+    trials = (trial(5, 0.3), trial(9, 0.02), trial(7, 0.02), trial(6, 0.2), trial(20, 0.001), trial(12, 0.006))
     assert fastest_under(trials, 0.0001) is None
-    assert [each.latency_ns for each in finalists(trials, (0.02, 0.03, 0.25))] == [6, 7]
+    # Limits 0.25, 0.03, 0.02; then half, a quarter and a tenth of 0.02, and the one that diverges least.
+    assert [each.latency_ns for each in finalists(trials, (0.02, 0.03, 0.25))] == [6, 7, 12, 20]
+    assert finalists((), (0.02,)) == ()
 
 
 def test_images_gained_and_lost_are_counted_in_pairs():

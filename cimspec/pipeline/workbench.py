@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +85,7 @@ class Workbench:
         tables = calibrate(folded, folded_weights, data.train.images[: spec.training.calibration])
         return cls(
             folded, spec.chip, data, tables,
-            FakeQuantEvaluator(tables, data.validation),
+            FakeQuantEvaluator(tables, data.validation.take(spec.search.images) if spec.search else data.validation),
             FineTuner(tables, data, spec.training, seed=seed),
             digest, _float_accuracy(tables, data), progress,
         )  # fmt: skip
@@ -151,11 +152,13 @@ def _float_accuracy(tables: Tables, data: Dataset) -> float:
 
 
 def _digest(spec: Spec, seed: int) -> str:
-    """sha256 of what the trained network depends on: model, data, recipe, seed."""
+    """sha256 of what scores depend on: model, data, recipe, seed, and the version that measured them."""
     parts = {
+        "version": version("cimspec"),
         "model": spec.model.model_dump(mode="json"),
         "data": spec.data.model_dump(mode="json") if spec.data else None,
         "training": spec.training.model_dump(mode="json"),
+        "images": spec.search.images if spec.search else None,
         "seed": seed,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

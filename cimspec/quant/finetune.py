@@ -18,7 +18,7 @@ from cimspec.graph.precision import Policy
 from cimspec.quant.augment import distort
 from cimspec.quant.execute import Plan, float_outputs
 from cimspec.quant.fake import fake_outputs
-from cimspec.quant.optimize import Progress, batches, no_progress, one_cycle
+from cimspec.quant.optimize import Average, Progress, batches, no_progress, one_cycle
 from cimspec.quant.parameters import QuantizedParameters
 from cimspec.quant.quality import Quality, measure
 from cimspec.quant.student import Student
@@ -26,6 +26,8 @@ from cimspec.quant.tables import Tables, quantize
 from cimspec.spec.training import TrainingSpec
 
 WARMUP = 0.1
+AVERAGE_DECAY = 0.995
+"""Of the averaged parameters that fine-tuning ends with; at 2 and 3 bits single updates move many codes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,6 +124,7 @@ def _learn(student: Student, lessons: tuple[Lesson, ...], training: TrainingSpec
         {"params": list(student.steps), "share": training.step_rate},
     ]
     optimizer = torch.optim.Adam(groups, lr=peak, fused=True)
+    average = Average([*student.values, *student.steps], AVERAGE_DECAY)
     plan, apply = Plan.of(student.graph), student.function()
     steps, step = sum(len(lesson.batches) for lesson in lessons), 0
     for epoch, lesson in enumerate(lessons):
@@ -135,5 +138,7 @@ def _learn(student: Student, lessons: tuple[Lesson, ...], training: TrainingSpec
             torch.autograd.backward(loss)
             optimizer.step()
             student.keep_steps_positive()
+            average.update()
             step += 1
         progress(epoch + 1, len(lessons), f"loss {loss.item():.3f}")
+    average.put_back()

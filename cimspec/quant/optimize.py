@@ -1,7 +1,7 @@
-"""What float training and fine-tuning share: batches, the learning rate over time, progress."""
+"""What float training and fine-tuning share: batches, the learning rate over time, averaged parameters, progress."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Generator, Tensor
@@ -32,3 +32,27 @@ def one_cycle(step: int, steps: int, warmup: float) -> float:
     if position < warmup:
         return position / warmup
     return 0.5 * (1 + math.cos(math.pi * (position - warmup) / (1 - warmup)))
+
+
+class Average:
+    """A moving average of parameters: each update moves it by `1 - decay` of the way, early ones by more."""
+
+    def __init__(self, parameters: Sequence[Tensor], decay: float) -> None:
+        self._parameters = parameters
+        self._decay = decay
+        self._updates = 0
+        self._values = [parameter.detach().clone() for parameter in parameters]
+
+    def update(self) -> None:
+        """Take in the parameters as they are now."""
+        self._updates += 1
+        share = 1 - min(self._decay, self._updates / (9 + self._updates))
+        with torch.no_grad():
+            for value, parameter in zip(self._values, self._parameters, strict=True):
+                value.lerp_(parameter, share)
+
+    def put_back(self) -> None:
+        """Set the parameters to their averages."""
+        with torch.no_grad():
+            for value, parameter in zip(self._values, self._parameters, strict=True):
+                parameter.copy_(value)

@@ -56,4 +56,7 @@ class SearchSpec(SpecModel):
         default=(0.02, 0.04, 0.08),
         description="limits on the divergence from the float network (nats) to search under",
     )
+    images: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=400, description="validation images that candidates are scored on; finalists are compared on all"
+    )
     seeds: Annotated[int, Field(ge=1, le=1000)] = Field(default=3, description="search seeds of `compare`")

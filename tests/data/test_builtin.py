@@ -60,9 +60,9 @@ def test_a_prefix_of_the_stratified_order_is_stratified_for_uneven_classes():
 
 
 @pytest.mark.slow
-def test_mnist5k_has_360_40_and_100_images_of_each_digit():
+def test_mnist5k_has_320_80_and_100_images_of_each_digit():
     data = builtin_data("mnist5k")
-    for split, count in ((data.train, 360), (data.validation, 40), (data.test, 100)):
+    for split, count in ((data.train, 320), (data.validation, 80), (data.test, 100)):
         assert np.bincount(split.labels).tolist() == [count] * 10
     assert data.image_shape == (1, 28, 28)
 

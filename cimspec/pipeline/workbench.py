@@ -1,13 +1,15 @@
 """One training of one spec, and all that is made from it: scores, fine-tuned candidates, executed Programs.
 
-The search sees training and validation splits only; `test_correct` is called at the end, once for each reported policy.
+The search scores policies on the first half of the validation split; which of its finalists are good enough, and
+whether fine-tuning helped them, is decided on the second half: on the first, the policies a search has found look better
+than they are. `test_correct` is called at the end, once for each reported policy.
 """
 
 import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -57,7 +59,7 @@ class Workbench:
 
     graph: Graph  # batch normalization folded
     chip: Chip
-    data: Dataset
+    data: Dataset  # its validation split is the half that decides
     tables: Tables
     evaluator: FakeQuantEvaluator
     tuner: FineTuner
@@ -82,16 +84,18 @@ class Workbench:
             weights = train_float(graph, data.train, spec.training, seed=seed, progress=progress)
             _save_weights(path, weights)
         folded, folded_weights = fold_batch_norm(graph, weights)
+        scored, decided = data.validation.halves()
+        data = replace(data, validation=decided)
         tables = calibrate(folded, folded_weights, data.train.images[: spec.training.calibration])
         return cls(
             folded, spec.chip, data, tables,
-            FakeQuantEvaluator(tables, data.validation.take(spec.search.images) if spec.search else data.validation),
+            FakeQuantEvaluator(tables, scored),
             FineTuner(tables, data, spec.training, seed=seed),
             digest, _float_accuracy(tables, data), progress,
         )  # fmt: skip
 
     def score(self, policy: Policy) -> Score:
-        """What the search sees of `policy`: quantized but not fine-tuned, on the validation split."""
+        """What the search sees of `policy`: quantized but not fine-tuned, on the half that scores."""
         quality = self.evaluator.quality(policy)
         return Score(quality.kl, quality.accuracy)
 
@@ -158,7 +162,6 @@ def _digest(spec: Spec, seed: int) -> str:
         "model": spec.model.model_dump(mode="json"),
         "data": spec.data.model_dump(mode="json") if spec.data else None,
         "training": spec.training.model_dump(mode="json"),
-        "images": spec.search.images if spec.search else None,
         "seed": seed,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -1,8 +1,8 @@
 """From a graph and a policy to the operations of its integer network. Needs shapes only, no weights.
 
-Each crossbar layer reads codes of its own precision, so a tensor that two layers read is requantized for each. Codes are
-made as early as possible: right after the sums they come from, ahead of a relu (which clipping at 0 replaces) and of max
-pooling (which rounding commutes with), because codes take less buffer than sums. Batch normalization must be folded.
+Each crossbar layer reads codes of its own precision, so a tensor that two layers read is requantized for each. Codes
+are made as early as possible: right after the sums they come from, ahead of a relu (which clipping at 0 replaces) and of
+max pooling (which rounding commutes with), because codes take less buffer than sums. Batch normalization must be folded.
 """
 
 from dataclasses import dataclass, field
@@ -117,7 +117,7 @@ class _Lowering:
                 names = f"{layer.name}.multiplier_a", f"{layer.name}.multiplier_b"
                 self.ops.append(AddCodes(layer.name, a, b, *names, low, high))
             case BatchNorm():
-                fail("CIM402", f"batch normalization `{layer.name}` follows no convolution or linear layer to fold into")
+                fail("CIM402", f"batch normalization `{layer.name}` follows no layer that it could be folded into")
             case Conv2d() | Linear():
                 raise AssertionError("products are lowered apart")
             case _:

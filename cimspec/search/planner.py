@@ -10,6 +10,7 @@ import numpy.typing as npt
 from cimspec.search.space import Choice, Space
 
 CELLS = 512
+BISECTIONS = 10
 
 
 def plan(space: Space, damages: tuple[npt.NDArray[np.float64], ...], limit: float) -> Choice | None:
@@ -29,6 +30,20 @@ def plan(space: Space, damages: tuple[npt.NDArray[np.float64], ...], limit: floa
     if not np.isfinite(best[CELLS]):
         return None
     return _trace(decisions, grids)
+
+
+def plan_least(space: Space, damages: tuple[npt.NDArray[np.float64], ...], latency_ns: float) -> Choice | None:
+    """The choice of about the least damage with at most `latency_ns`: the tightest limit whose plan is fast enough."""
+    low, high = 0.0, float(sum(damage.max() for damage in damages)) + 1e-9
+    best = None
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        found = plan(space, damages, middle)
+        if found is not None and space.latency_ns(found) <= latency_ns:
+            best, high = found, middle
+        else:
+            low = middle
+    return best
 
 
 def _trace(decisions: list[npt.NDArray[np.int64]], grids: list[npt.NDArray[np.int64]]) -> Choice:

@@ -4,8 +4,9 @@ An episode walks the layers; the state is the layer and the latency spent, the a
 the damage to the network's output. Only the end of an episode shows a number: the divergence of the whole policy. The
 agent keeps a posterior over the damages (damage.py), and for each episode draws one table from it (Thompson sampling;
 Osband et al., "(More) efficient reinforcement learning via posterior sampling", 2013), plans the fastest policy that it
-allows (planner.py), and evaluates it. Some episodes change a few layers of one of the best policies instead. Episodes
-take turns among the limits; what they teach serves all. Not the DDPG agent of arXiv 2601.21737.
+allows (planner.py), and evaluates it. Some episodes change a few layers of one of the best policies instead, or plan for
+less damage at the latency reached. Episodes take turns among the limits; what they teach serves all. Not the DDPG agent
+of arXiv 2601.21737.
 """
 
 from contextlib import suppress
@@ -18,7 +19,8 @@ import torch
 from cimspec.quant.threads import one_thread
 from cimspec.search.damage import DamageModel, Prior, interpolate
 from cimspec.search.evaluation import Account, BudgetSpentError, Trial, fastest_under
-from cimspec.search.planner import plan
+from cimspec.search.finalists import ABOUT_AS_FAST
+from cimspec.search.planner import plan, plan_least
 from cimspec.search.space import Choice
 
 PROBED_ACTIVATION_BITS = (2, 4)
@@ -38,6 +40,8 @@ class Agent:
     tightest: float = 0.5
     """Plans aim at a limit between this and `loosest`, relative to the limit in force."""
     loosest: float = 1.3
+    polish: float = 0.25
+    """Share of episodes that look for less damage at about the same latency, not for less latency."""
 
 
 def search_by_rl(account: Account, kl_limits: tuple[float, ...], seed: int, agent: Agent | None = None) -> None:
@@ -98,8 +102,8 @@ class _Episodes:
         """A new policy that may be faster than the fastest under `limit`, or None if none was found."""
         incumbent = fastest_under(self.account.trials, limit)
         fastest = incumbent.latency_ns if incumbent else np.inf
-        if fastest <= self.account.space.least_latency_ns:
-            return None
+        if incumbent and (fastest <= self.account.space.least_latency_ns or self.rng.random() < self.agent.polish):
+            return self._polished(fastest)
         mutate = incumbent is not None and self.rng.random() < self.agent.mutate
         for _ in range(ATTEMPTS):
             choice = self._mutated(limit) if mutate else self._planned(limit)
@@ -108,6 +112,14 @@ class _Episodes:
             if not self.account.knows(choice) and self.account.space.latency_ns(choice) < fastest:
                 return choice
             mutate = incumbent is not None and self.rng.random() < self.agent.mutate
+        return None
+
+    def _polished(self, fastest: float) -> Choice | None:
+        """A new policy about as fast as the fastest one, planned for the least damage."""
+        for _ in range(ATTEMPTS):
+            choice = plan_least(self.account.space, self.model.sample(self.generator), fastest * ABOUT_AS_FAST)
+            if choice is not None and not self.account.knows(choice):
+                return choice
         return None
 
     def _planned(self, limit: float) -> Choice | None:

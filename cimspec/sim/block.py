@@ -78,10 +78,14 @@ def block_sums(
 
 
 def _plain_product(columns: Columns, driven: IntArray, steps: tuple[Part, ...]) -> Partial:
-    values = sum(step.factor * step.digits(driven.astype(np.int64)) for step in steps)
+    lowest, highest = int(driven.min(initial=0)), int(driven.max(initial=0))
+    possible = np.arange(lowest, highest + 1)  # few: activations have few bits
+    value = np.zeros(len(possible))
+    for step in steps:
+        value += step.factor * step.digits(possible)
     weights = np.zeros((columns.cells.shape[0], columns.output_count), np.int64)
     np.add.at(weights.T, columns.outputs, (columns.cells * columns.factors).T)
-    return np.asarray(np.asarray(values, np.float64) @ weights.astype(np.float64)).astype(np.int64)
+    return np.asarray(value[driven - lowest] @ weights.astype(np.float64)).astype(np.int64)
 
 
 def _zero_part(columns: Columns, steps: tuple[Part, ...], converter: Converter) -> Partial:

@@ -4,7 +4,9 @@ Loops over waves and crossbars run as written; those over invocations and steps 
 Which block a crossbar holds is state that `write` changes and `read` uses. Needs neither the spec nor torch.
 """
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
@@ -30,7 +32,7 @@ from cimspec.sim.block import Engine, Partial, block_columns, block_sums
 from cimspec.sim.mvm import add_partial, conversion_factors, new_total
 
 CHUNK = 100
-"""Inputs executed at once; results do not depend on it."""
+"""Inputs executed at once, one such batch on each core; results depend on neither."""
 
 
 def execute(
@@ -52,12 +54,13 @@ def execute(
         raise ValueError(f"inputs have shape {images.shape[1:]}, the program reads {program.input_shape}")
     if not np.isfinite(images).all():
         raise ValueError("inputs are not all finite")
+    chunks = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
     outputs: list[Array] = []
-    for start in range(0, len(images), CHUNK):
-        chunk = images[start : start + CHUNK]
-        outputs.append(_execute_chunk(program, constants, chunk, engine, shortcut))
-        if progress:
-            progress(start + len(chunk))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for output in pool.map(lambda chunk: _execute_chunk(program, constants, chunk, engine, shortcut), chunks):
+            outputs.append(output)
+            if progress:
+                progress(sum(map(len, outputs)))
     return np.concatenate(outputs) if outputs else np.zeros((0, 0))
 
 

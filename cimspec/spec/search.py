@@ -53,10 +53,7 @@ class SearchSpec(SpecModel):
     )
     methods: Annotated[tuple[Method, ...], Field(min_length=1)] = (Method.RL, Method.EVOLUTION, Method.RANDOM)
     kl_limits: Annotated[tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...], Field(min_length=1)] = Field(
-        default=(0.02, 0.04, 0.08),
+        default=(0.015, 0.02, 0.03),
         description="limits on the divergence from the float network (nats) to search under",
-    )
-    images: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        default=400, description="validation images that candidates are scored on; finalists are compared on all"
     )
     seeds: Annotated[int, Field(ge=1, le=1000)] = Field(default=3, description="search seeds of `compare`")

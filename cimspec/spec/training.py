@@ -14,8 +14,8 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 class TrainingSpec(SpecModel):
     """The recipe of one training; every field has a default that suits the shipped examples."""
 
-    epochs: Epochs = Field(default=20, description="passes over the training split for the float network")
-    finetune_epochs: Epochs = Field(default=16, description="passes for quantization-aware fine-tuning")
+    epochs: Epochs = Field(default=16, description="passes over the training split for the float network")
+    finetune_epochs: Epochs = Field(default=14, description="passes for quantization-aware fine-tuning")
     batch: Annotated[int, Field(ge=1, le=65536)] = Field(default=64, description="images per step")
     learning_rate: Rate = Field(default=4e-3, description="peak learning rate of the float network (Adam, one cycle)")
     finetune_learning_rate: Rate = Field(

@@ -35,7 +35,10 @@ def model(*layers: tuple[str, OpSpec] | tuple[str, OpSpec, tuple[str, ...]], sig
     [
         (Conv2dSpec(channels=5, kernel=3), (5, 8, 6)),
         (Conv2dSpec(channels=5, kernel=3, padding=1), (5, 10, 8)),
-        (Conv2dSpec(channels=5, kernel=3, stride=2, padding=1), (5, 5, 4)),  # (10 + 2 - 3) // 2 + 1, (8 + 2 - 3) // 2 + 1
+        (
+            Conv2dSpec(channels=5, kernel=3, stride=2, padding=1),
+            (5, 5, 4),
+        ),  # (10 + 2 - 3) // 2 + 1, (8 + 2 - 3) // 2 + 1
         (MaxPoolSpec(kernel=2), (3, 5, 4)),
         (MaxPoolSpec(kernel=3, stride=2, padding=1), (3, 5, 4)),
         (AvgPoolSpec(kernel=3, stride=1), (3, 8, 6)),

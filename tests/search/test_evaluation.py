@@ -5,7 +5,7 @@ import pytest
 
 from cimspec.diag import CimError
 from cimspec.search.evaluation import Account, BudgetSpentError, Score, Store, Trial, fastest_under
-from cimspec.search.finalists import Comparison, finalists
+from cimspec.search.finalists import Comparison, finalist, finalists
 from tests.search.toy import toy_score, toy_space
 
 SPACE = toy_space(2)
@@ -62,15 +62,22 @@ def test_a_file_that_is_no_database_is_a_diagnostic(tmp_path):
 
 
 def trial(latency_ns: float, kl: float) -> Trial:
-    choice = (int(latency_ns) % 25, 0)
+    choice = (int(latency_ns) % 25, int(latency_ns) // 25 % 25)
     return Trial(choice, SPACE.policy(choice), latency_ns, Score(kl, 1.0))
 
 
+def test_a_finalist_diverges_least_among_those_about_as_fast():
+    # 101 is within 1.5 % of 100 and diverges less; 102 is not.
+    trials = (trial(100, 0.02), trial(101, 0.01), trial(102, 0.001), trial(99, 0.5))
+    assert finalist(trials, 0.03).latency_ns == 101
+    assert finalist(trials, 0.0001) is None
+
+
 def test_finalists_are_the_fastest_under_each_limit_without_repetition():
-    trials = (trial(5, 0.3), trial(9, 0.02), trial(7, 0.02), trial(6, 0.2), trial(20, 0.001), trial(12, 0.006))
+    trials = (trial(50, 0.3), trial(90, 0.02), trial(70, 0.02), trial(60, 0.2), trial(200, 0.001), trial(120, 0.006))
     assert fastest_under(trials, 0.0001) is None
-    # Limits 0.25, 0.03, 0.02; then half, a quarter and a tenth of 0.02, and the one that diverges least.
-    assert [each.latency_ns for each in finalists(trials, (0.02, 0.03, 0.25))] == [6, 7, 12, 20]
+    # Limits 0.25, 0.03 and 0.02; then 0.4 of 0.02, and the one that diverges least.
+    assert [each.latency_ns for each in finalists(trials, (0.02, 0.03, 0.25))] == [60, 70, 120, 200]
     assert finalists((), (0.02,)) == ()
 
 

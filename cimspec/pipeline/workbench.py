@@ -1,8 +1,8 @@
 """One training of one spec, and all that is made from it: scores, fine-tuned candidates, executed Programs.
 
 The search scores policies on the first half of the validation split; which of its finalists are good enough, and
-whether fine-tuning helped them, is decided on the second half: on the first, the policies a search has found look better
-than they are. `test_correct` is called at the end, once for each reported policy.
+whether fine-tuning helped them, is decided on the second half: on the first, policies that a search has found look
+better than they are. `test_correct` is called at the end, once for each reported policy.
 """
 
 import hashlib

@@ -26,6 +26,7 @@ from cimspec.quant.tables import Tables, quantize
 from cimspec.spec.training import TrainingSpec
 
 WARMUP = 0.1
+ONE_SIDED_95 = 1.645
 AVERAGE_DECAY = 0.995
 """Of the averaged parameters that fine-tuning ends with; at 2 and 3 bits single updates move many codes."""
 
@@ -61,10 +62,11 @@ class FineTuner:
         self._lessons = _lessons(tables, data.train, training, seed)
 
     def tune(self, policy: Policy, progress: Progress = no_progress) -> FineTuned:
-        """The tuned network of `policy`, or the untuned one if it is better on the validation split.
+        """The tuned network of `policy`, or the untuned one if that is clearly better on the validation split.
 
-        Better means more accurate and of no larger cross-entropy. Either alone often picks the wrong one: accuracy on
-        a few hundred images is coarse, and training on distorted images makes a network less sure of plain ones.
+        Clearly: it is right on more images than chance explains (one-sided, 95 %), at no larger cross-entropy. Either
+        alone often picks the wrong one: accuracy on a few hundred images is coarse, and training on distorted images
+        makes a network less sure of plain ones.
         """
         untuned = quantize(self._tables, policy)
         before = self.quality(untuned, self._validation)
@@ -74,7 +76,7 @@ class FineTuner:
         _learn(student, self._lessons, self._training, progress)
         tuned = student.parameters()
         after = self.quality(tuned, self._validation)
-        improved = after.accuracy >= before.accuracy or after.loss < before.loss
+        improved = not _clearly_better(before, after)
         parameters, validation = (tuned, after) if improved else (untuned, before)
         return FineTuned(policy, parameters, validation, before, improved)
 
@@ -99,6 +101,12 @@ class FineTuner:
         known = split is self._validation
         teacher = self._float_log_probabilities if known else _log_probabilities(self._tables, images)
         return measure(fake_outputs(self._tables.graph, parameters, images), teacher, labels)
+
+
+def _clearly_better(one: Quality, other: Quality) -> bool:
+    """Whether `one` beats `other` on the same images by more than chance (sign test, normal approximation)."""
+    won, lost = int((one.correct & ~other.correct).sum()), int((other.correct & ~one.correct).sum())
+    return won - lost > ONE_SIDED_95 * (won + lost) ** 0.5 and one.loss <= other.loss
 
 
 def _lessons(tables: Tables, train: Split, training: TrainingSpec, seed: int) -> tuple[Lesson, ...]:

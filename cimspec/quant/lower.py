@@ -1,8 +1,9 @@
 """From a graph and a policy to the operations of its integer network. Needs shapes only, no weights.
 
 Each crossbar layer reads codes of its own precision, so a tensor that two layers read is requantized for each. Codes
-are made as early as possible: right after the sums they come from, ahead of a relu (which clipping at 0 replaces) and of
-max pooling (which rounding commutes with), because codes take less buffer than sums. Batch normalization must be folded.
+are made as early as possible: right after the sums they come from, ahead of a relu (which clipping at 0 replaces) and
+of max pooling (which rounding commutes with), because codes take less buffer than sums. Batch normalization must be
+folded.
 """
 
 from dataclasses import dataclass, field

@@ -1,7 +1,8 @@
 """Operations of an integer network and what they compute, in numpy: the definition that schedules are checked against.
 
 Tensors are named; arrays carry the batch first. `MatMul` runs on crossbars and is expanded by the compiler; all
-others run on the chip's digital units. Constants (multipliers, weights, biases) are named too: operations hold no arrays.
+others run on the chip's digital units. Constants (multipliers, weights, biases) are named too: operations hold no
+arrays.
 """
 
 from collections.abc import Mapping
@@ -146,7 +147,7 @@ def apply_vector(op: VectorOp, tensors: Mapping[str, Array], constants: Constant
 
 
 def windows(image: Array, window: Window) -> Array:
-    """Input windows of a product: `[batch, channels, h, w]` to `[batch * pixels, channels * kernel^2]`; vectors stay."""
+    """Input windows of a product: `[batch, channels, h, w]` to `[batch * pixels, channels * kernel^2]`; not vectors."""
     if window.kernel == 0:
         return image
     cut = _cut(image, window, fill=0)

@@ -3,10 +3,10 @@
 An episode walks the layers; the state is the layer and the latency spent, the action its precision, the reward minus
 the damage to the network's output. Only the end of an episode shows a number: the divergence of the whole policy. The
 agent keeps a posterior over the damages (damage.py), and for each episode draws one table from it (Thompson sampling;
-Osband et al., "(More) efficient reinforcement learning via posterior sampling", 2013), plans the fastest policy that it
-allows (planner.py), and evaluates it. Some episodes change a few layers of one of the best policies instead, or plan for
-less damage at the latency reached. Episodes take turns among the limits; what they teach serves all. Not the DDPG agent
-of arXiv 2601.21737.
+Osband et al., "(More) efficient reinforcement learning via posterior sampling", 2013), plans the fastest policy that
+the table allows (planner.py), and evaluates it. Some episodes change a few layers of one of the best policies, or plan
+for less damage at the latency reached. Episodes take turns among the limits; what they teach serves all. This is not
+the DDPG agent of arXiv 2601.21737.
 """
 
 from contextlib import suppress

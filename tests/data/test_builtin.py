@@ -17,7 +17,7 @@ def digits() -> Dataset:
 
 
 def test_digits_have_the_stated_splits(digits: Dataset):
-    assert [len(split) for split in (digits.train, digits.validation, digits.test)] == [1259, 179, 359]
+    assert [len(split) for split in (digits.train, digits.validation, digits.test)] == [1138, 300, 359]
     assert digits.image_shape == (1, 8, 8)
     assert digits.classes == 10
 

@@ -9,7 +9,7 @@ CODES = (
         what="The policy file is missing, is not JSON, or has another form than a policy.",
         why="A policy gives weight bits and activation bits to each crossbar layer.",
         example='{"c1": "8/8"}',
-        fix='{"layers": {"c1": {"weight_bits": 8, "activation_bits": 8}}}, as `cimspec run` writes it',
+        fix='{"layers": [{"name": "c1", "weight_bits": 8, "activation_bits": 8}]} or [[8, 8]]',
     ),
     Code(
         "CIM602",

@@ -2,8 +2,9 @@
 
 Feasibility rule (Deb, "An efficient constraint handling method for genetic algorithms", 2000): of two policies the
 feasible one wins, of two feasible ones the faster, of two infeasible ones the closer to the limit. The budget is shared
-evenly by the limits; each starts from a population of its own, seeded with the widest policy. Individuals are DEAP
-lists with a fitness of our own type; nothing is registered in DEAP's globals.
+evenly by the limits; the first starts from the widest policy and random ones, each further one from the best known
+policies for it and random ones. Individuals are lists with a fitness of our own type; nothing is registered in DEAP's
+globals.
 """
 
 import random
@@ -44,8 +45,9 @@ def search_by_evolution(account: Account, kl_limits: tuple[float, ...], seed: in
 
 def _evolve(account: Account, limit: float, share: int) -> None:
     sizes = [len(options) for options in account.space.options]
-    population = [_Individual(account.space.widest())]
-    population += [_Individual([random.randrange(size) for size in sizes]) for _ in range(POPULATION - 1)]
+    known = sorted(account.trials, key=lambda trial: _fitness(trial, limit))[: POPULATION // 2]
+    population = [_Individual(trial.choice) for trial in known] or [_Individual(account.space.widest())]
+    population += [_Individual([random.randrange(size) for size in sizes]) for _ in range(POPULATION - len(population))]
     _rate(account, population, limit, share)
     stale = 0
     while account.spent < share and stale < PATIENCE:

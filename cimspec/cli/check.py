@@ -6,7 +6,7 @@ import typer
 
 from cimspec.cli.boundary import INPUT_IS_WRONG, show
 from cimspec.cli.common import Overrides, SpecPath
-from cimspec.diag import CODES, CimError, Format, did_you_mean
+from cimspec.diag import CODES, CimError, Diagnostic, Format, did_you_mean, render
 
 
 def validate(
@@ -36,14 +36,12 @@ def validate(
         )
 
 
-def _report(diagnostics: tuple[object, ...], style: Format) -> None:
+def _report(diagnostics: tuple[Diagnostic, ...], style: Format) -> None:
     """JSON is the command's result and goes to stdout; text goes to stderr."""
-    from cimspec.diag import render
-
     if style is Format.JSON:
-        print(render(diagnostics, style))  # type: ignore[arg-type]
+        print(render(diagnostics, style))
     else:
-        show(diagnostics, style)  # type: ignore[arg-type]
+        show(diagnostics, style)
 
 
 def explain(code: Annotated[str, typer.Argument(metavar="CODE", help="such as CIM301")]) -> None:

@@ -121,7 +121,7 @@ class _Run:
     ) -> Outcome:
         """What a trial's policy comes to; None stands for the 8/8 network itself."""
         candidate = bench.candidate(trial.policy) if trial else baseline
-        mine = bench.test_correct(candidate)
+        mine = correct if candidate is baseline else bench.test_correct(candidate)
         return Outcome(
             method=name,
             policy=candidate.policy,
@@ -140,7 +140,7 @@ class _Run:
             self.report,
             baseline_accuracy=float(correct.mean()),
             test_images=len(correct),
-            float_accuracy=bench.float_accuracy,
+            float_accuracy=bench.float_accuracy(),
             seconds=dict(self.seconds),
         )
 

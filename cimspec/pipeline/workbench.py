@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from cimspec.compiler import Program, compile_program
 from cimspec.cost import program_cost
@@ -24,6 +25,7 @@ from cimspec.diag import fail
 from cimspec.graph import Graph, Policy, build_graph
 from cimspec.quant.calibrate import calibrate
 from cimspec.quant.evaluator import FakeQuantEvaluator
+from cimspec.quant.execute import float_outputs
 from cimspec.quant.finetune import FineTuned, FineTuner
 from cimspec.quant.integer import integer_network
 from cimspec.quant.ops import Constants
@@ -64,7 +66,6 @@ class Workbench:
     evaluator: FakeQuantEvaluator
     tuner: FineTuner
     digest: str  # of what scores depend on
-    float_accuracy: float  # on the test split, for the report only
     progress: Progress
     _candidates: dict[Policy, Candidate] = field(default_factory=dict)
     _tuned: int = 0
@@ -91,7 +92,7 @@ class Workbench:
             folded, spec.chip, data, tables,
             FakeQuantEvaluator(tables, scored),
             FineTuner(tables, data, spec.training, seed=seed),
-            digest, _float_accuracy(tables, data), progress,
+            digest, progress,
         )  # fmt: skip
 
     def score(self, policy: Policy) -> Score:
@@ -128,6 +129,12 @@ class Workbench:
         """Which test images the candidate's Program gets right on the described chip, ADC included."""
         return self._correct(candidate.program, candidate.constants, self.data.test.images, self.data.test.labels)
 
+    def float_accuracy(self) -> float:
+        """Share of the test images that the float network gets right, 0 .. 1; for the report alone."""
+        test = self.data.test
+        outputs = float_outputs(self.tables.graph, self.tables.weights, torch.from_numpy(test.images))
+        return float((outputs.argmax(1).numpy() == test.labels).mean())
+
     def _compile(self, policy: Policy, parameters: QuantizedParameters) -> tuple[Program, Constants]:
         network = integer_network(self.graph, parameters)
         program = compile_program(self.graph, policy, self.chip)
@@ -144,15 +151,6 @@ class Workbench:
 
         outputs = execute(program, constants, images, progress=executed)
         return np.asarray(outputs.argmax(axis=1) == labels)
-
-
-def _float_accuracy(tables: Tables, data: Dataset) -> float:
-    import torch
-
-    from cimspec.quant.execute import float_outputs
-
-    outputs = float_outputs(tables.graph, tables.weights, torch.from_numpy(data.test.images))
-    return float((outputs.argmax(1).numpy() == data.test.labels).mean())
 
 
 def _digest(spec: Spec, seed: int) -> str:

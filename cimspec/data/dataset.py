@@ -25,10 +25,9 @@ class Split:
         """The first `count` images, or all if there are fewer."""
         return Split(self.images[:count], self.labels[:count])
 
-    def halves(self) -> tuple["Split", "Split"]:
-        """The images in two parts, the first the smaller one if their number is odd."""
-        half = len(self) // 2
-        return self.take(half), Split(self.images[half:], self.labels[half:])
+    def cut(self, count: int) -> tuple["Split", "Split"]:
+        """The first `count` images, and the others."""
+        return self.take(count), Split(self.images[count:], self.labels[count:])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,6 +8,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -70,18 +71,21 @@ class _Run:
     def finish(self) -> RunReport:
         with self._timed("training"):
             bench = Workbench.prepare(self.spec, self.seed, self.folder, self.progress)
-        if self.spec.search:
-            return self._search(bench, self.spec.search)
-        baseline = bench.candidate(baseline_policy(bench.graph))
-        correct = bench.test_correct(baseline)
-        return _written(self._with_baseline(bench, correct), self.out, baseline)
+        with bench:
+            if self.spec.search:
+                return self._search(bench, self.spec.search)
+            baseline = bench.candidate(baseline_policy(bench.graph))
+            correct = bench.test_correct(baseline)
+            return _written(self._with_baseline(bench, correct), self.out, baseline)
 
     def _search(self, bench: Workbench, search: SearchSpec) -> RunReport:
         space = build_space(bench.graph, self.spec.chip, search)
         with Store(self.folder / "evaluations.sqlite", bench.digest) as store:
             score = partial(store.score, measure=bench.score)
-            trials = {method: self._trials(method, space, score, search) for method in search.methods}
             uniform = uniform_trials(bench.graph, self.spec.chip, search, score)
+            for policy in (baseline_policy(bench.graph), *(trial.policy for trial in uniform[:1])):
+                bench.start(policy)  # needed whatever the methods find
+            trials = {method: self._trials(method, space, score, search) for method in search.methods}
         evaluations = {method.value: len(found) for method, found in trials.items()} | {"uniform": len(uniform)}
         contenders = {method.value: finalists(found, search.kl_limits) for method, found in trials.items()}
         with self._timed("fine-tuning"):
@@ -154,19 +158,31 @@ class _Run:
 def choose(bench: Workbench, contenders: Mapping[str, tuple[Trial, ...]], allowed_pp: float) -> dict[str, Trial | None]:
     """For each contender the first of its trials, fastest first, that loses no more than allowed to the 8/8 network.
 
-    In rounds: the next trial of every contender that has no answer yet is fine-tuned, all of a round side by side.
+    Every contender without an answer has one trial in the making.
     """
     chosen: dict[str, Trial | None] = dict.fromkeys(contenders)
-    waiting = {name: list(trials) for name, trials in contenders.items() if trials}
-    reference = baseline_policy(bench.graph)
-    while waiting:
-        tried = {name: trials.pop(0) for name, trials in waiting.items()}
-        baseline, *candidates = bench.candidates([reference, *(trial.policy for trial in tried.values())])
-        for (name, trial), candidate in zip(tried.items(), candidates, strict=True):
-            comparison = Comparison.of(baseline.validation_correct, candidate.validation_correct)
-            if comparison.meets(allowed_pp):
+    untried = {name: list(trials) for name, trials in contenders.items()}
+    making: dict[str, tuple[Trial, Future[Candidate]]] = {}
+
+    def try_next(name: str) -> None:
+        making.pop(name, None)
+        if untried[name]:
+            trial = untried[name].pop(0)
+            making[name] = (trial, bench.start(trial.policy))
+
+    for name in contenders:
+        try_next(name)
+    baseline = bench.candidate(baseline_policy(bench.graph))
+    while making:
+        wait([future for _, future in making.values()], return_when=FIRST_COMPLETED)
+        for name, (trial, future) in tuple(making.items()):
+            if not future.done():
+                continue
+            if Comparison.of(baseline.validation_correct, future.result().validation_correct).meets(allowed_pp):
                 chosen[name] = trial
-        waiting = {name: trials for name, trials in waiting.items() if trials and chosen[name] is None}
+                del making[name]
+            else:
+                try_next(name)
     return chosen
 
 

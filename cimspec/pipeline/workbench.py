@@ -1,17 +1,21 @@
 """One training of one spec, and all that is made from it: scores, fine-tuned candidates, executed Programs.
 
-The search scores policies on the first half of the validation split; which of its finalists are good enough, and
-whether fine-tuning helped them, is decided on the second half: on the first, policies that a search has found look
-better than they are. `test_correct` is called at the end, once for each reported policy.
+The search scores policies on the first quarter of the validation split; which of its finalists are good enough, and
+whether fine-tuning helped them, is decided on the rest: on images that a search has seen, what it found looks better
+than it is. `test_correct` is called at the end, once for each reported policy.
+
+Candidates are made in the background, one on each core: those that are needed in any case while the search goes on.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +30,7 @@ from cimspec.graph import Graph, Policy, build_graph
 from cimspec.quant.calibrate import calibrate
 from cimspec.quant.evaluator import FakeQuantEvaluator
 from cimspec.quant.execute import float_outputs
-from cimspec.quant.finetune import FineTuned, FineTuner
+from cimspec.quant.finetune import FineTuner
 from cimspec.quant.integer import integer_network
 from cimspec.quant.ops import Constants
 from cimspec.quant.parameters import QuantizedParameters
@@ -38,6 +42,9 @@ from cimspec.search.finalists import Correct
 from cimspec.sim import execute
 from cimspec.sim.calibrate import calibrate_ranges
 from cimspec.spec import AdcRange, Chip, Spec
+
+SCORED_SHARE = 0.25
+"""Of the validation split. Few images rank policies (`benchmarks/divergence.py`); to compare accuracies takes many."""
 
 Progress = Callable[[int, int, str], None]
 """Called with what is done, what there is to do, and what it is."""
@@ -57,18 +64,25 @@ class Candidate:
 
 @dataclass(slots=True)
 class Workbench:
-    """Made by `prepare`. Candidates are made once for each policy."""
+    """Made by `prepare`; left as a context, it stops what is still being made. One candidate for each policy."""
 
     graph: Graph  # batch normalization folded
     chip: Chip
-    data: Dataset  # its validation split is the half that decides
+    data: Dataset  # its validation split is the part that decides
     tables: Tables
     evaluator: FakeQuantEvaluator
     tuner: FineTuner
     digest: str  # of what scores depend on
     progress: Progress
-    _candidates: dict[Policy, Candidate] = field(default_factory=dict)
-    _tuned: int = 0
+    _workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(os.cpu_count()))
+    _candidates: dict[Policy, Future[Candidate]] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.tuner.stop()
+        self._workers.shutdown(cancel_futures=True)
 
     @classmethod
     def prepare(cls, spec: Spec, seed: int, folder: Path | None, progress: Progress) -> "Workbench":
@@ -85,49 +99,56 @@ class Workbench:
             weights = train_float(graph, data.train, spec.training, seed=seed, progress=progress)
             _save_weights(path, weights)
         folded, folded_weights = fold_batch_norm(graph, weights)
-        scored, decided = data.validation.halves()
+        scored, decided = data.validation.cut(round(SCORED_SHARE * len(data.validation)))
         data = replace(data, validation=decided)
         tables = calibrate(folded, folded_weights, data.train.images[: spec.training.calibration])
         return cls(
             folded, spec.chip, data, tables,
-            FakeQuantEvaluator(tables, scored),
+            FakeQuantEvaluator(tables, scored, spec.training.temperature),
             FineTuner(tables, data, spec.training, seed=seed),
             digest, progress,
         )  # fmt: skip
 
     def score(self, policy: Policy) -> Score:
-        """What the search sees of `policy`: quantized but not fine-tuned, on the half that scores."""
+        """What the search sees of `policy`: quantized but not fine-tuned, on the part that scores."""
         quality = self.evaluator.quality(policy)
         return Score(quality.kl, quality.accuracy)
 
-    def candidates(self, policies: Sequence[Policy]) -> tuple[Candidate, ...]:
-        """Each policy fine-tuned (where that helps), compiled, and executed on the validation split.
-
-        New ones are fine-tuned side by side, one on each core.
-        """
-        new = [policy for policy in dict.fromkeys(policies) if policy not in self._candidates]
-        tuned = self.tuner.tune_all(new, threads=os.cpu_count() or 1, progress=self._fine_tuned)
-        for each in tuned:
-            self._candidates[each.policy] = self._candidate(each)
-        return tuple(self._candidates[policy] for policy in policies)
+    def start(self, policy: Policy) -> Future[Candidate]:
+        """The candidate of `policy`, in the making: fine-tuned (where that helps), compiled, executed on validation."""
+        if policy not in self._candidates:
+            self._candidates[policy] = self._workers.submit(self._candidate, policy)
+        done = sum(each.done() for each in self._candidates.values())
+        self.progress(done, len(self._candidates), "fine-tuning")
+        return self._candidates[policy]
 
     def candidate(self, policy: Policy) -> Candidate:
-        """The candidate of one policy."""
-        return self.candidates([policy])[0]
+        """The candidate of `policy`, waited for."""
+        return self.start(policy).result()
 
-    def _candidate(self, tuned: FineTuned) -> Candidate:
-        program, constants = self._compile(tuned.policy, tuned.parameters)
-        correct = self._correct(program, constants, self.data.validation.images, self.data.validation.labels)
-        return Candidate(tuned.policy, program, constants, program_cost(program).latency_ns, correct, tuned.improved)
-
-    def _fine_tuned(self, done: int, total: int, text: str) -> None:
-        del text
-        self._tuned += 1
-        self.progress(self._tuned, self._tuned + total - done, "fine-tuning")
+    def _candidate(self, policy: Policy) -> Candidate:
+        tuned = self.tuner.tune(policy)
+        program, constants = self._compile(policy, tuned.parameters)
+        validation = self.data.validation
+        outputs = execute(program, constants, validation.images)
+        return Candidate(
+            policy,
+            program,
+            constants,
+            program_cost(program).latency_ns,
+            np.asarray(outputs.argmax(axis=1) == validation.labels),
+            tuned.improved,
+        )
 
     def test_correct(self, candidate: Candidate) -> Correct:
         """Which test images the candidate's Program gets right on the described chip, ADC included."""
-        return self._correct(candidate.program, candidate.constants, self.data.test.images, self.data.test.labels)
+        test = self.data.test
+
+        def executed(done: int) -> None:
+            self.progress(done, len(test), "executing the program")
+
+        outputs = execute(candidate.program, candidate.constants, test.images, progress=executed)
+        return np.asarray(outputs.argmax(axis=1) == test.labels)
 
     def float_accuracy(self) -> float:
         """Share of the test images that the float network gets right, 0 .. 1; for the report alone."""
@@ -142,15 +163,6 @@ class Workbench:
             images = self.data.train.images[: len(self.data.validation.images)]
             program = calibrate_ranges(program, network.constants, images)
         return program, network.constants
-
-    def _correct(
-        self, program: Program, constants: Constants, images: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]
-    ) -> Correct:
-        def executed(done: int) -> None:
-            self.progress(done, len(images), "executing the program")
-
-        outputs = execute(program, constants, images, progress=executed)
-        return np.asarray(outputs.argmax(axis=1) == labels)
 
 
 def _digest(spec: Spec, seed: int) -> str:

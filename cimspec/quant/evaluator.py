@@ -8,7 +8,6 @@ from collections import OrderedDict
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from cimspec.data.dataset import Split
 from cimspec.graph.layer import Layer
@@ -23,15 +22,15 @@ CACHE_BYTES = 256 * 1024 * 1024
 
 
 class FakeQuantEvaluator:
-    """Measures policies without fine-tuning. Not for use from several threads at once."""
+    """Measures policies without fine-tuning, divergence at `temperature`. Not for several threads at once."""
 
-    def __init__(self, tables: Tables, split: Split, *, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(self, tables: Tables, split: Split, temperature: float, *, cache_bytes: int = CACHE_BYTES) -> None:
         self._tables = tables
         self._plan = Plan.of(tables.graph)
         self._images = channels_last(torch.from_numpy(split.images))
         self._labels = torch.from_numpy(split.labels)
-        outputs = float_outputs(tables.graph, tables.weights, self._images)
-        self._float_log_probabilities = functional.log_softmax(outputs.flatten(1), 1)
+        self._temperature = temperature
+        self._float_outputs = float_outputs(tables.graph, tables.weights, self._images).flatten(1)
         self._segments = _segments(self._plan.layers)
         self._layers: dict[tuple[str, Precision], FakeLayer] = {}
         self._prefixes = PrefixCache(cache_bytes)
@@ -39,7 +38,8 @@ class FakeQuantEvaluator:
     def quality(self, policy: Policy) -> Quality:
         """The quality of the network quantized to `policy`, without fine-tuning."""
         with torch.no_grad():
-            return measure(self._outputs(policy), self._float_log_probabilities, self._labels)
+            outputs = self._outputs(policy).flatten(1)
+        return measure(outputs, self._float_outputs, self._labels, self._temperature)
 
     def _outputs(self, policy: Policy) -> Tensor:
         apply = fake_function(

@@ -5,9 +5,8 @@ the knowledge in a neural network", 2015). Images and the float network's output
 all policies: this saves a third of the time, and policies are compared on the same draws.
 """
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Event, Lock
 
 import torch
 from torch import Generator, Tensor
@@ -20,7 +19,7 @@ from cimspec.quant.execute import Plan, float_outputs
 from cimspec.quant.fake import fake_outputs
 from cimspec.quant.optimize import Average, Progress, batches, no_progress, one_cycle
 from cimspec.quant.parameters import QuantizedParameters
-from cimspec.quant.quality import Quality, measure
+from cimspec.quant.quality import Quality, divergence, measure
 from cimspec.quant.student import Student
 from cimspec.quant.tables import Tables, quantize
 from cimspec.spec.training import TrainingSpec
@@ -29,6 +28,10 @@ WARMUP = 0.1
 ONE_SIDED_95 = 1.645
 AVERAGE_DECAY = 0.995
 """Of the averaged parameters that fine-tuning ends with; at 2 and 3 bits single updates move many codes."""
+
+
+class StoppedError(Exception):
+    """Fine-tuning was told to stop."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,60 +50,60 @@ class Lesson:
     """One pass over the training split: distorted images, and the float network's outputs on them."""
 
     batches: tuple[Tensor, ...]  # [images of the batch, channels, height, width]
-    teacher: tuple[Tensor, ...]  # the float network's log probabilities [images of the batch, classes]
+    teacher: tuple[Tensor, ...]  # the float network's outputs [images of the batch, classes]
     labels: tuple[Tensor, ...]  # [images of the batch]
 
 
 class FineTuner:
-    """Fine-tunes policies of one float network, each from the same start on the same images."""
+    """Fine-tunes policies of one float network, each from the same start on the same images.
+
+    `tune` may run in several threads at once; the results do not depend on it. Fastest where torch itself uses one
+    thread (`one_thread`): one network on each core is nearly twice as fast as two cores on each network.
+    """
 
     def __init__(self, tables: Tables, data: Dataset, training: TrainingSpec, *, seed: int) -> None:
         self._tables = tables
+        self._data = data
         self._training = training
-        self._validation = data.validation
-        self._float_log_probabilities = _log_probabilities(tables, torch.from_numpy(data.validation.images))
-        self._lessons = _lessons(tables, data.train, training, seed)
+        self._seed = seed
+        self._stopped = Event()
+        self._preparing = Lock()
+        self._lessons: tuple[Lesson, ...] | None = None
 
     def tune(self, policy: Policy, progress: Progress = no_progress) -> FineTuned:
         """The tuned network of `policy`, or the untuned one if that is clearly better on the validation split.
 
         Clearly: it is right on more images than chance explains (one-sided, 95 %), at no larger cross-entropy. Either
         alone often picks the wrong one: accuracy on a few hundred images is coarse, and training on distorted images
-        makes a network less sure of plain ones.
+        makes a network less sure of plain ones. Raises `StoppedError` after `stop`.
         """
         untuned = quantize(self._tables, policy)
-        before = self.quality(untuned, self._validation)
-        if not self._lessons:
+        before = self.quality(untuned, self._data.validation)
+        if not self._training.finetune_epochs:
             return FineTuned(policy, untuned, before, before, improved=False)
         student = Student.of(self._tables, policy)
-        _learn(student, self._lessons, self._training, progress)
+        _learn(student, self._prepared(), self._training, self._stopped, progress)
         tuned = student.parameters()
-        after = self.quality(tuned, self._validation)
+        after = self.quality(tuned, self._data.validation)
         improved = not _clearly_better(before, after)
         parameters, validation = (tuned, after) if improved else (untuned, before)
         return FineTuned(policy, parameters, validation, before, improved)
 
-    def tune_all(
-        self, policies: Sequence[Policy], *, threads: int = 2, progress: Progress = no_progress
-    ) -> tuple[FineTuned, ...]:
-        """`tune` for each policy, `threads` of them at once; the results do not depend on `threads`.
+    def stop(self) -> None:
+        """Let every `tune` that is running, or is called from now on, end before its next batch."""
+        self._stopped.set()
 
-        Fastest where torch itself uses one thread (`torch.set_num_threads(1)`): one network per core is nearly
-        twice as fast on two cores as two cores per network. `progress` counts policies, in the calling thread.
-        """
-        with ThreadPoolExecutor(threads) as executor:
-            done = []
-            for tuned in executor.map(self.tune, policies):
-                done.append(tuned)
-                progress(len(done), len(policies), f"validation loss {tuned.validation.loss:.4f}")
-        return tuple(done)
+    def _prepared(self) -> tuple[Lesson, ...]:
+        with self._preparing:
+            if self._lessons is None:
+                self._lessons = _lessons(self._tables, self._data.train, self._training, self._seed, self._stopped)
+            return self._lessons
 
     def quality(self, parameters: QuantizedParameters, split: Split) -> Quality:
         """The quality of any quantized network of this graph on `split`."""
         images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
-        known = split is self._validation
-        teacher = self._float_log_probabilities if known else _log_probabilities(self._tables, images)
-        return measure(fake_outputs(self._tables.graph, parameters, images), teacher, labels)
+        outputs = fake_outputs(self._tables.graph, parameters, images).flatten(1)
+        return measure(outputs, _teacher_outputs(self._tables, images), labels, self._training.temperature)
 
 
 def _clearly_better(one: Quality, other: Quality) -> bool:
@@ -109,23 +112,31 @@ def _clearly_better(one: Quality, other: Quality) -> bool:
     return won - lost > ONE_SIDED_95 * (won + lost) ** 0.5 and one.loss <= other.loss
 
 
-def _lessons(tables: Tables, train: Split, training: TrainingSpec, seed: int) -> tuple[Lesson, ...]:
+def _lessons(tables: Tables, train: Split, training: TrainingSpec, seed: int, stopped: Event) -> tuple[Lesson, ...]:
     generator = Generator().manual_seed(seed)
     clean, labels = torch.from_numpy(train.images), torch.from_numpy(train.labels)
     lessons = []
     for _ in range(training.finetune_epochs):
+        _go_on_unless(stopped)
         order = list(batches(len(train), training.batch, generator))
         drawn = tuple(distort(clean[chosen], training.distortion, generator) for chosen in order)
-        teacher = torch.split(_log_probabilities(tables, torch.cat(drawn)), [len(chosen) for chosen in order])
+        teacher = torch.split(_teacher_outputs(tables, torch.cat(drawn)), [len(chosen) for chosen in order])
         lessons.append(Lesson(drawn, tuple(teacher), tuple(labels[chosen] for chosen in order)))
     return tuple(lessons)
 
 
-def _log_probabilities(tables: Tables, images: Tensor) -> Tensor:
-    return functional.log_softmax(float_outputs(tables.graph, tables.weights, images).flatten(1), 1)
+def _teacher_outputs(tables: Tables, images: Tensor) -> Tensor:
+    return float_outputs(tables.graph, tables.weights, images).flatten(1)
 
 
-def _learn(student: Student, lessons: tuple[Lesson, ...], training: TrainingSpec, progress: Progress) -> None:
+def _go_on_unless(stopped: Event) -> None:
+    if stopped.is_set():
+        raise StoppedError
+
+
+def _learn(
+    student: Student, lessons: tuple[Lesson, ...], training: TrainingSpec, stopped: Event, progress: Progress
+) -> None:
     peak = training.finetune_learning_rate
     groups = [
         {"params": list(student.values), "share": 1.0},
@@ -137,11 +148,10 @@ def _learn(student: Student, lessons: tuple[Lesson, ...], training: TrainingSpec
     steps, step = sum(len(lesson.batches) for lesson in lessons), 0
     for epoch, lesson in enumerate(lessons):
         for images, teacher, labels in zip(lesson.batches, lesson.teacher, lesson.labels, strict=True):
+            _go_on_unless(stopped)
             for group in optimizer.param_groups:
                 group["lr"] = peak * group["share"] * one_cycle(step, steps, WARMUP)
-            log_probabilities = functional.log_softmax(plan.run(images, apply).flatten(1), 1)
-            divergence = functional.kl_div(log_probabilities, teacher, reduction="batchmean", log_target=True)
-            loss = torch.lerp(functional.nll_loss(log_probabilities, labels), divergence, training.distillation)
+            loss = _loss(plan.run(images, apply).flatten(1), teacher, labels, training)
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             optimizer.step()
@@ -150,3 +160,8 @@ def _learn(student: Student, lessons: tuple[Lesson, ...], training: TrainingSpec
             step += 1
         progress(epoch + 1, len(lessons), f"loss {loss.item():.3f}")
     average.put_back()
+
+
+def _loss(outputs: Tensor, teacher: Tensor, labels: Tensor, training: TrainingSpec) -> Tensor:
+    from_teacher = divergence(outputs, teacher, training.temperature)
+    return torch.lerp(functional.cross_entropy(outputs, labels), from_teacher, training.distillation)

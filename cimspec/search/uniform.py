@@ -10,7 +10,7 @@ from cimspec.search.space import is_lossless, kept_precisions
 from cimspec.spec.chip import Chip
 from cimspec.spec.search import SearchSpec
 
-HOPELESS = 10.0
+HOPELESS = 3.0
 """Uniform policies that diverge more than this many times the loosest limit are left out."""
 
 

@@ -14,8 +14,8 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 class TrainingSpec(SpecModel):
     """The recipe of one training; every field has a default that suits the shipped examples."""
 
-    epochs: Epochs = Field(default=16, description="passes over the training split for the float network")
-    finetune_epochs: Epochs = Field(default=14, description="passes for quantization-aware fine-tuning")
+    epochs: Epochs = Field(default=32, description="passes over the training split for the float network")
+    finetune_epochs: Epochs = Field(default=8, description="passes for quantization-aware fine-tuning")
     batch: Annotated[int, Field(ge=1, le=65536)] = Field(default=64, description="images per step")
     learning_rate: Rate = Field(default=4e-3, description="peak learning rate of the float network (Adam, one cycle)")
     finetune_learning_rate: Rate = Field(
@@ -23,7 +23,10 @@ class TrainingSpec(SpecModel):
     )
     step_rate: Rate = Field(default=0.1, description="learning rate of quantization steps, relative to the weights'")
     distillation: Share = Field(
-        default=0.5, description="share of the float network's outputs in the loss of fine-tuning; labels are the rest"
+        default=1.0, description="share of the float network's outputs in the loss of fine-tuning; labels are the rest"
+    )
+    temperature: Annotated[float, Field(ge=0.1, le=100, allow_inf_nan=False)] = Field(
+        default=3.0, description="divides the outputs of both networks where they are compared"
     )
     weight_decay: Share = Field(default=1e-4, description="decoupled weight decay of the float network")
     distortion: Share = Field(

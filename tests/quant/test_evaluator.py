@@ -31,8 +31,8 @@ def random_policies(tables: Tables, count: int) -> list[Policy]:
 @pytest.mark.parametrize("cache_bytes", [10_000, 100_000, 100_000_000])
 def test_the_cache_changes_no_result(tables: Tables, split: Split, cache_bytes: int):
     policies = random_policies(tables, 12)
-    cached = FakeQuantEvaluator(tables, split, cache_bytes=cache_bytes)
-    uncached = FakeQuantEvaluator(tables, split, cache_bytes=0)
+    cached = FakeQuantEvaluator(tables, split, 2.0, cache_bytes=cache_bytes)
+    uncached = FakeQuantEvaluator(tables, split, 2.0, cache_bytes=0)
     for policy in [*policies, *policies]:
         ours, plain = cached.quality(policy), uncached.quality(policy)
         assert ours.kl == plain.kl
@@ -40,7 +40,7 @@ def test_the_cache_changes_no_result(tables: Tables, split: Split, cache_bytes: 
 
 
 def test_eight_bits_diverge_less_than_two(tables: Tables, split: Split):
-    evaluator = FakeQuantEvaluator(tables, split)
+    evaluator = FakeQuantEvaluator(tables, split, 1.0)
     fine, coarse = (evaluator.quality(tables.graph.uniform(bits, bits)) for bits in (8, 2))
     assert 0 <= fine.kl < 0.01 < coarse.kl
     assert fine.accuracy == pytest.approx(fine.correct.mean())

@@ -3,22 +3,23 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from cimspec.data.builtin import builtin_data
-from cimspec.data.dataset import Dataset
+from cimspec.data.dataset import Dataset, Split
 from cimspec.quant.calibrate import calibrate
-from cimspec.quant.execute import float_outputs
+from cimspec.quant.execute import Plan, float_function, float_outputs, to_weights
 from cimspec.quant.fake import fake_outputs
-from cimspec.quant.finetune import FineTuner
+from cimspec.quant.finetune import FineTuner, StoppedError
 from cimspec.quant.integer import integer_network
 from cimspec.quant.lsq import quantize_learned, round_through
-from cimspec.quant.optimize import Average
+from cimspec.quant.optimize import Average, one_cycle
 from cimspec.quant.student import Student
 from cimspec.quant.tables import Tables, quantize
-from cimspec.quant.train import train_float
+from cimspec.quant.train import WARMUP, initial_tensors, train_float
 from cimspec.quant.weights import Weights, fold_batch_norm
 from cimspec.spec.training import TrainingSpec
-from tests.quant.nets import small_net
+from tests.quant.nets import random_images, residual_net, small_net
 
 TRAINING = TrainingSpec(epochs=8, finetune_epochs=3, distortion=0.2)
 
@@ -51,6 +52,32 @@ def test_training_is_the_same_for_a_seed_and_another_for_another(digits: Dataset
         for key, value in values.items():
             np.testing.assert_array_equal(value, again[name][key])
     assert not np.array_equal(first["f1"]["weight"], other["f1"]["weight"])
+
+
+def test_two_halves_of_a_batch_make_one_step_of_the_whole():
+    graph, images, labels = residual_net(normalized=False), random_images(32), np.arange(32, dtype=np.int64) % 10
+    training = TRAINING.model_copy(update={"epochs": 1, "batch": 32, "distortion": 0.0})
+    trained = train_float(graph, Split(images, labels), training, seed=3)
+    # The same step by plain autograd and plain Adam; a batch of all images is in any order the same.
+    tensors = initial_tensors(graph, torch.Generator().manual_seed(3))
+    parameters = [value.requires_grad_(True) for own in tensors.values() for value in own.values()]
+    outputs = Plan.of(graph).run(torch.from_numpy(images), float_function(tensors))
+    functional.cross_entropy(outputs, torch.from_numpy(labels)).backward()
+    rate = training.learning_rate * one_cycle(0, 1, WARMUP)
+    torch.optim.AdamW(parameters, lr=rate, weight_decay=training.weight_decay).step()
+    close = [
+        np.isclose(trained[name][key], value, atol=1e-5)
+        for name, own in to_weights(tensors).items()
+        for key, value in own.items()
+    ]
+    # Adam's first step is the gradient's sign, which rounding decides where the gradient is almost zero.
+    assert np.concatenate([each.ravel() for each in close]).mean() > 0.99
+
+
+def test_a_batch_too_small_for_two_halves_stays_whole(digits: Dataset):
+    training = TRAINING.model_copy(update={"epochs": 1, "batch": 3})
+    trained = train_float(small_net(), digits.train.take(7), training, seed=0)
+    assert all(np.isfinite(value).all() for own in trained.values() for value in own.values())
 
 
 def test_training_tells_its_progress(digits: Dataset):
@@ -103,6 +130,28 @@ def test_the_tuned_network_is_what_the_integers_compute(digits: Dataset, tables:
     exact = integer_network(tables.graph, tuned.parameters).run(digits.test.images)
     fake = fake_outputs(tables.graph, tuned.parameters, torch.from_numpy(digits.test.images)).numpy()
     assert (fake.argmax(1) == exact.argmax(1)).mean() >= 0.99
+
+
+def test_fine_tuning_ends_when_it_is_told_to(digits: Dataset, tables: Tables):
+    tuner = FineTuner(tables, digits, TRAINING, seed=0)
+    tuner.stop()
+    with pytest.raises(StoppedError):
+        tuner.tune(tables.graph.uniform(3, 3))
+
+
+def test_labels_and_teacher_share_the_loss(digits: Dataset, tables: Tables):
+    policy = tables.graph.uniform(3, 3)
+    taught, told = (
+        FineTuner(tables, digits, TRAINING.model_copy(update={"distillation": share}), seed=0).tune(policy)
+        for share in (1.0, 0.0)
+    )
+    assert taught.validation.kl < told.validation.kl
+
+
+def test_the_step_of_the_images_is_not_learned(tables: Tables):
+    student = Student.of(tables, tables.graph.uniform(3, 3))
+    learned = {name: layer.input_step.requires_grad for name, layer in student.layers.items()}
+    assert learned == {"c": False, "f1": True, "f2": True}
 
 
 def test_the_gradients_of_a_learned_step():

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cimspec.compiler.slicing import Part, ceil_divide, weight_slices
-from cimspec.spec.chip import Chip, Encoding, Subtraction
+from cimspec.spec.chip import Chip, Encoding
 
 Cells = npt.NDArray[np.int16]
 
@@ -76,14 +76,6 @@ class Layout:
     def blocks(self) -> int:
         """Crossbars that the layer takes."""
         return self.row_blocks * self.column_blocks
-
-    @property
-    def subtracts_before_adc(self) -> bool:
-        """Whether a conversion sees a difference of columns (or of rows), which can be negative."""
-        before = self.chip.adc.subtraction is Subtraction.BEFORE_ADC
-        return self.encoding is Encoding.DIFFERENTIAL_ROWS or (
-            before and self.encoding is Encoding.DIFFERENTIAL_COLUMNS
-        )
 
     @property
     def offset(self) -> int:

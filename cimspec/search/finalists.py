@@ -1,8 +1,8 @@
 """From trials to the policies worth fine-tuning, and the comparison that decides among them.
 
 A finalist is the trial that diverges least among those that are about as fast as the fastest one under a limit on
-divergence; in case none of these is good enough, limits get tighter. Finalists are compared with the 8/8 network image
-by image on the validation split; the fastest that loses at most the allowed accuracy wins.
+divergence; a tighter limit is there in case none of the others is good enough. Finalists are compared with the 8/8
+network image by image on the validation split; the fastest that loses at most the allowed accuracy wins.
 """
 
 import math
@@ -22,14 +22,13 @@ CERTIFIABLE = 3.0
 
 ABOUT_AS_FAST = 1.015
 """Latencies within 1.5 % are not worth a difference in accuracy."""
-TIGHTER = (0.4, 0.0)
-"""Further limits, relative to the tightest one; 0 stands for the trial that diverges least."""
+TIGHTER = 0.5
+"""One further limit, relative to the tightest one."""
 
 
 def finalists(trials: tuple[Trial, ...], kl_limits: tuple[float, ...]) -> tuple[Trial, ...]:
-    """The finalist of each limit and of tighter ones, without repetition, fastest first."""
-    least = min((trial.score.kl for trial in trials), default=0.0)
-    limits = (*kl_limits, *(max(least, factor * min(kl_limits)) for factor in TIGHTER))
+    """The finalist of each limit and of a tighter one, without repetition, fastest first."""
+    limits = (*kl_limits, TIGHTER * min(kl_limits))
     found = {trial.policy: trial for limit in limits if (trial := finalist(trials, limit))}
     return tuple(sorted(found.values(), key=lambda trial: trial.latency_ns))
 

@@ -9,11 +9,10 @@ import math
 from dataclasses import dataclass
 
 from cimspec.compiler import compile_program
-from cimspec.compiler.layout import Layout
 from cimspec.cost import Cost, program_cost
 from cimspec.diag import did_you_mean, fail
 from cimspec.graph import Graph, Policy, Precision
-from cimspec.sim import Converter, largest_column_sum
+from cimspec.sim import Converter
 from cimspec.spec.chip import Chip
 from cimspec.spec.search import SearchSpec
 
@@ -83,9 +82,8 @@ def build_space(graph: Graph, chip: Chip, search: SearchSpec) -> Space:
 
 def is_lossless(chip: Chip) -> bool:
     """Whether the chip's ADC tells all column sums apart."""
-    signed = Layout(chip, 1, 1, 2).subtracts_before_adc
-    largest = largest_column_sum(chip)
-    return Converter.of(chip, signed, None).is_lossless(-largest if signed else 0, largest)
+    largest = chip.largest_column_sum
+    return Converter.of(chip, None).is_lossless(-largest if chip.converts_differences else 0, largest)
 
 
 def kept_precisions(names: tuple[str, ...], search: SearchSpec) -> dict[str, Precision]:

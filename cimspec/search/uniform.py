@@ -1,6 +1,6 @@
 """Policies with the same bits in every layer: the line that every per-layer result has to stand beside."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from cimspec.compiler import compile_program
 from cimspec.cost import program_cost
@@ -15,7 +15,7 @@ HOPELESS = 3.0
 
 
 def uniform_trials(graph: Graph, chip: Chip, search: SearchSpec, score: Callable[[Policy], Score]) -> tuple[Trial, ...]:
-    """Uniform policies (layers under `keep` excepted), scored, fastest first.
+    """Uniform policies (layers under `keep` excepted), scored, fastest first, each closer to the float network.
 
     On a lossless chip those are left out that another one beats in bits at no more latency.
     """
@@ -29,7 +29,16 @@ def uniform_trials(graph: Graph, chip: Chip, search: SearchSpec, score: Callable
         found = [mine for mine in found if not any(_beats(other, mine) for other in found)]
     trials = [Trial((), policy, latency_ns, score(policy)) for _, policy, latency_ns in found]
     limit = max(search.kl_limits) * HOPELESS
-    return tuple(sorted((t for t in trials if t.score.kl <= limit), key=lambda trial: trial.latency_ns))
+    return front([trial for trial in trials if trial.score.kl <= limit])
+
+
+def front(trials: Iterable[Trial]) -> tuple[Trial, ...]:
+    """The trials that diverge less than every faster one, fastest first."""
+    found: list[Trial] = []
+    for trial in sorted(trials, key=lambda trial: (trial.latency_ns, trial.score.kl)):
+        if not found or trial.score.kl < found[-1].score.kl:
+            found.append(trial)
+    return tuple(found)
 
 
 def _beats(other: tuple[Precision, Policy, float], mine: tuple[Precision, Policy, float]) -> bool:

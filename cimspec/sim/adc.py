@@ -20,11 +20,6 @@ LARGEST_EXACT_SUM = 1 << 24
 """Column sums up to here are exact in float32."""
 
 
-def largest_column_sum(chip: Chip) -> int:
-    """The largest sum that the active rows can make: `active_rows * (2^cell_bits-1) * (2^dac_bits-1)`."""
-    return chip.active_rows * ((1 << chip.crossbar.cell_bits) - 1) * ((1 << chip.dac.bits) - 1)
-
-
 @dataclass(frozen=True, slots=True)
 class Converter:
     """An ADC with its range. `low` and `high` are column sums; codes are integers."""
@@ -35,18 +30,18 @@ class Converter:
     step: AdcStep
 
     @classmethod
-    def of(cls, chip: Chip, signed: bool, full_scale: float | None) -> "Converter":
+    def of(cls, chip: Chip, full_scale: float | None) -> "Converter":
         """The converter of `chip`: `[0, full_scale]`, or symmetric where differences are converted.
 
         Raises `ValueError` where a full scale is not positive, or column sums could exceed what float32 holds exactly.
         """
-        largest = largest_column_sum(chip)
+        largest = chip.largest_column_sum
         if largest > LARGEST_EXACT_SUM:
             raise ValueError(f"column sums reach {largest}; beyond {LARGEST_EXACT_SUM} they are not exact")
         high = float(largest) if full_scale is None else float(full_scale)
         if not (math.isfinite(high) and high > 0):
             raise ValueError(f"full_scale is {full_scale}; it must be a positive number")
-        return cls(-high if signed else 0.0, high, chip.adc.bits, chip.adc.step)
+        return cls(-high if chip.converts_differences else 0.0, high, chip.adc.bits, chip.adc.step)
 
     @property
     def lsb(self) -> float:

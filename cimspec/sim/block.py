@@ -1,7 +1,7 @@
 """One crossbar block for many input vectors, by the compiled kernel or in numpy: integers in, added codes out.
 
 Where the ADC loses nothing of what the block's cells can sum to, the result is the plain integer product; it is then
-computed as one, in float64, which is exact because no sum reaches 2^53.
+computed as one, in floating point that holds every sum exactly.
 """
 
 import os
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from cimspec.compiler.layout import Layout
 from cimspec.compiler.slicing import Part
 from cimspec.diag import fail
-from cimspec.sim.adc import Converter
+from cimspec.sim.adc import LARGEST_EXACT_SUM, Converter
 
 IntArray = npt.NDArray[Any]
 Partial = npt.NDArray[np.int64]
@@ -49,7 +49,7 @@ def block_columns(layout: Layout, cells: IntArray, rows: range, columns: range) 
     part = cells[rows.start : rows.stop, columns.start : columns.stop]
     outputs = layout.column_outputs()[columns.start : columns.stop]
     factors = layout.column_factors()[columns.start : columns.stop]
-    if layout.subtracts_before_adc and layout.columns_per_slice == 2:
+    if layout.chip.converts_differences and layout.columns_per_slice == 2:
         part, outputs, factors = part[:, 0::2] - part[:, 1::2], outputs[0::2], factors[0::2]
     used = factors != 0
     part, outputs, factors = part[:, used], outputs[used], factors[used]
@@ -80,12 +80,16 @@ def block_sums(
 def _plain_product(columns: Columns, driven: IntArray, steps: tuple[Part, ...]) -> Partial:
     lowest, highest = int(driven.min(initial=0)), int(driven.max(initial=0))
     possible = np.arange(lowest, highest + 1)  # few: activations have few bits
-    value = np.zeros(len(possible))
+    value = np.zeros(len(possible), np.int64)
     for step in steps:
         value += step.factor * step.digits(possible)
     weights = np.zeros((columns.cells.shape[0], columns.output_count), np.int64)
     np.add.at(weights.T, columns.outputs, (columns.cells * columns.factors).T)
-    return np.asarray(value[driven - lowest] @ weights.astype(np.float64)).astype(np.int64)
+    largest = int(np.abs(weights).sum(axis=0).max(initial=0)) * int(np.abs(value).max())
+    exact = np.float32 if largest < LARGEST_EXACT_SUM else np.float64
+    # All steps of an input together are the input itself.
+    inputs = driven if np.array_equal(value, possible) else value[driven - lowest]
+    return np.asarray(inputs.astype(exact) @ weights.astype(exact)).astype(np.int64)
 
 
 def _zero_part(columns: Columns, steps: tuple[Part, ...], converter: Converter) -> Partial:

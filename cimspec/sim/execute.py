@@ -97,8 +97,9 @@ class _LayerRun:
         op = self.layer.op
         self.layout = self.program.layout(self.layer)
         self.cells = self.layout.cells(self.constants[op.weights])
-        self.windows = windows(self.codes, op.window).reshape(len(self.codes), op.invocations, op.inputs)
-        self.converter = Converter.of(self.program.chip, self.layout.subtracts_before_adc, self.layer.full_scale)
+        narrow = self.codes.astype(np.int16)  # 8 bits at most, and a quarter of the memory to move
+        self.windows = windows(narrow, op.window).reshape(len(self.codes), op.invocations, op.inputs)
+        self.converter = Converter.of(self.program.chip, self.layer.full_scale)
         self.steps = input_steps(self.program.chip, op.precision.activation_bits, op.signed)
 
     def run(self) -> Array:

@@ -66,7 +66,7 @@ def _kernel_mvm(
     full_scale: float | None,
 ) -> IntArray:
     layout = Layout(chip, weights.shape[1], weights.shape[0], weight_bits)
-    converter = Converter.of(chip, layout.subtracts_before_adc, full_scale)
+    converter = Converter.of(chip, full_scale)
     steps = input_steps(chip, activation_bits, signed_inputs)
     cells = layout.cells(weights)
     driven = inputs[:, layout.input_of_row(range(layout.rows))]
@@ -90,7 +90,7 @@ def new_total(converter: Converter, vectors: int, outputs: int) -> IntArray:
 def conversion_factors(layout: Layout, activation_bits: int, signed: bool) -> int:
     """Sum over one output's conversions of what their codes are multiplied by."""
     per_output = layout.column_factors()[: len(layout.slices) * layout.columns_per_slice]
-    if layout.subtracts_before_adc and layout.columns_per_slice == 2:
+    if layout.chip.converts_differences and layout.columns_per_slice == 2:
         per_output = per_output[0::2]
     return int(per_output.sum()) * sum(step.factor for step in input_steps(layout.chip, activation_bits, signed))
 

@@ -33,7 +33,7 @@ def reference_mvm(
     int64 where the ADC's values are integers, else float64.
     """
     planes = list(_planes(chip, weights, weight_bits))
-    converter = Converter.of(chip, _is_signed(chip), full_scale)
+    converter = Converter.of(chip, full_scale)
     steps = input_steps(chip, activation_bits, signed_inputs)
     driven = np.repeat(inputs.astype(np.int64), planes[0][1].shape[0] // weights.shape[1], axis=1)
 
@@ -78,16 +78,6 @@ def _interleave_rows(part: Part, positive: IntArray, negative: IntArray) -> IntA
     """A positive row and a negative row for each input; the second is driven with the opposite sign."""
     pairs = np.stack([part.digits(positive), -part.digits(negative)], axis=1)
     return pairs.reshape(-1, positive.shape[1])
-
-
-def _is_signed(chip: Chip) -> bool:
-    match chip.crossbar.encoding:
-        case Encoding.DIFFERENTIAL_ROWS:
-            return True
-        case Encoding.DIFFERENTIAL_COLUMNS:
-            return chip.adc.subtraction is Subtraction.BEFORE_ADC
-        case _:
-            return False
 
 
 def _row_sets(chip: Chip, rows: int) -> Iterator[slice]:

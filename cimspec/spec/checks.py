@@ -64,7 +64,7 @@ def check_subtraction(chip: Chip, binding: Binding) -> None:
 def check_adc_bits(chip: Chip, binding: Binding) -> None:
     """An ADC that cannot tell all column sums apart loses accuracy."""
     adc = chip.adc
-    needed = bits_for_sums(largest_sum(chip, chip.active_rows), has_negative_sums(chip))
+    needed = bits_for_sums(chip.largest_column_sum, chip.converts_differences)
     if adc.bits >= needed:
         return
     message = f"a column sum needs {needed} bits, `adc.bits` is {adc.bits}"
@@ -92,20 +92,8 @@ def adc_help(chip: Chip, needed: int) -> str:
 def fitting_rows(chip: Chip) -> int:
     """The most rows whose sums the ADC can tell apart; 0 if it cannot even those of one row."""
     codes = (1 << chip.adc.bits) - 1
-    levels = codes // 2 if has_negative_sums(chip) else codes
-    return min(levels // largest_sum(chip, 1), chip.crossbar.rows)
-
-
-def largest_sum(chip: Chip, active_rows: int) -> int:
-    """The largest sum of one column in one step."""
-    return active_rows * ((1 << chip.crossbar.cell_bits) - 1) * ((1 << chip.dac.bits) - 1)
-
-
-def has_negative_sums(chip: Chip) -> bool:
-    """Whether what reaches the ADC can be negative."""
-    encoding = chip.crossbar.encoding
-    subtracted = chip.adc.subtraction is Subtraction.BEFORE_ADC and encoding is Encoding.DIFFERENTIAL_COLUMNS
-    return subtracted or encoding is Encoding.DIFFERENTIAL_ROWS
+    levels = codes // 2 if chip.converts_differences else codes
+    return min(levels // chip.largest_row_sum, chip.crossbar.rows)
 
 
 def bits_for_sums(largest: int, is_signed: bool) -> int:

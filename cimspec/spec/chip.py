@@ -109,3 +109,20 @@ class Chip(SpecModel):
     def active_rows(self) -> int:
         """Rows read at once."""
         return self.crossbar.active_rows or self.crossbar.rows
+
+    @property
+    def largest_row_sum(self) -> int:
+        """The most that one row adds to a column in one step: `(2^cell_bits-1) * (2^dac_bits-1)`."""
+        return ((1 << self.crossbar.cell_bits) - 1) * ((1 << self.dac.bits) - 1)
+
+    @property
+    def largest_column_sum(self) -> int:
+        """The largest sum that the active rows can make in one step."""
+        return self.active_rows * self.largest_row_sum
+
+    @property
+    def converts_differences(self) -> bool:
+        """Whether what reaches the ADC is positive minus negative cells, and can be negative."""
+        encoding = self.crossbar.encoding
+        subtracted = self.adc.subtraction is Subtraction.BEFORE_ADC and encoding is Encoding.DIFFERENTIAL_COLUMNS
+        return subtracted or encoding is Encoding.DIFFERENTIAL_ROWS

@@ -6,6 +6,7 @@ import pytest
 from cimspec.diag import CimError
 from cimspec.search.evaluation import Account, BudgetSpentError, Score, Store, Trial, fastest_under
 from cimspec.search.finalists import Comparison, finalist, finalists
+from cimspec.search.uniform import front
 from tests.search.toy import toy_score, toy_space
 
 SPACE = toy_space(2)
@@ -76,9 +77,15 @@ def test_a_finalist_diverges_least_among_those_about_as_fast():
 def test_finalists_are_the_fastest_under_each_limit_without_repetition():
     trials = (trial(50, 0.3), trial(90, 0.02), trial(70, 0.02), trial(60, 0.2), trial(200, 0.001), trial(120, 0.006))
     assert fastest_under(trials, 0.0001) is None
-    # Limits 0.25, 0.03 and 0.02; then 0.4 of 0.02, and the one that diverges least.
-    assert [each.latency_ns for each in finalists(trials, (0.02, 0.03, 0.25))] == [60, 70, 120, 200]
+    # Limits 0.25, 0.03 and 0.02, and half of 0.02.
+    assert [each.latency_ns for each in finalists(trials, (0.02, 0.03, 0.25))] == [60, 70, 120]
     assert finalists((), (0.02,)) == ()
+
+
+def test_a_front_leaves_out_what_is_slower_and_no_closer():
+    trials = (trial(90, 0.02), trial(70, 0.05), trial(80, 0.05), trial(60, 0.2), trial(100, 0.03))
+    assert [each.latency_ns for each in front(trials)] == [60, 70, 90]
+    assert front(()) == ()
 
 
 def test_images_gained_and_lost_are_counted_in_pairs():

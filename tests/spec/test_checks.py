@@ -2,7 +2,7 @@
 
 import pytest
 
-from cimspec.spec.checks import bits_for_sums, fitting_rows, largest_sum
+from cimspec.spec.checks import bits_for_sums, fitting_rows
 from tests.spec.conftest import CHIP, MODEL
 
 
@@ -42,9 +42,7 @@ def test_a_short_adc_is_a_warning_with_a_way_out(loaded, overrides, needed, rows
     (warning,) = result.warnings
     assert warning.message.startswith(f"a column sum needs {needed} bits, ")
     assert warning.help == f"set `adc.bits = {needed}` or `active_rows = {rows}`"
-    chip = result.spec.chip
-    assert fitting_rows(chip) == rows
-    assert largest_sum(chip, rows + 1) > largest_sum(chip, rows)
+    assert fitting_rows(result.spec.chip) == rows
     # The advice works.
     assert loaded(CHIP + MODEL, *overrides, f"chip.adc.bits={needed}").warnings == ()
     assert loaded(CHIP + MODEL, *overrides, f"chip.crossbar.active_rows={rows}").warnings == ()

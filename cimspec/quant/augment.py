@@ -1,7 +1,8 @@
-"""Random small distortions of training images: images -> images of the same shape.
+"""Random small changes of training images: images -> images of the same shape.
 
-Rotation, scale, shear and shift, and an elastic field that is drawn on a coarse grid and interpolated (after
-Simard et al., "Best practices for convolutional neural networks applied to visual document analysis", 2003).
+Distortion: rotation, scale, shear and shift, and an elastic field that is drawn on a coarse grid and interpolated
+(after Simard et al., "Best practices for convolutional neural networks applied to visual document analysis", 2003).
+Noise: on every pixel, stronger in some images than in others; a network that knows noise loses less to few bits.
 """
 
 import torch
@@ -32,3 +33,15 @@ def distort(images: Tensor, strength: float, generator: Generator) -> Tensor:
     nodes = strength * ELASTIC * torch.randn(count, 2, COARSE, COARSE, generator=generator)
     field = functional.interpolate(nodes, images.shape[2:], mode="bicubic", align_corners=True)
     return functional.grid_sample(images, grid + field.permute(0, 2, 3, 1), align_corners=False)
+
+
+def add_noise(images: Tensor, deviation: float, generator: Generator) -> Tensor:
+    """Images with normal noise, within their range of values.
+
+    Its standard deviation is drawn for each image, up to `deviation` times that range.
+    """
+    if deviation == 0:
+        return images
+    low, high = images.amin(), images.amax()
+    scale = deviation * (high - low) * torch.rand(len(images), 1, 1, 1, generator=generator)
+    return images.addcmul(scale, torch.randn(images.shape, generator=generator)).clamp_(low, high)

@@ -1,7 +1,7 @@
 """Train the float network: Graph + training split -> Weights, batch normalization still apart.
 
-Adam with decoupled weight decay, one cycle of the learning rate, cross-entropy on distorted images. Batches are
-computed in two halves side by side: two cores help where one operation is too small to share.
+Adam with decoupled weight decay, one cycle of the learning rate, cross-entropy on distorted and noisy images. Batches
+are computed in two halves side by side: two cores help where one operation is too small to share.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from torch.nn import functional
 from cimspec.data.dataset import Split
 from cimspec.graph.graph import Graph
 from cimspec.graph.layer import Add, BatchNorm, Conv2d, Layer, Linear, Shape
-from cimspec.quant.augment import distort
+from cimspec.quant.augment import add_noise, distort
 from cimspec.quant.execute import LayerFunction, Plan, channels_last, multiply, to_weights
 from cimspec.quant.optimize import Progress, batch_count, batches, no_progress, one_cycle
 from cimspec.quant.weights import BATCH_NORM_EPSILON, Weights
@@ -42,7 +42,8 @@ def train_float(
     plan, images, labels = Plan.of(graph), torch.from_numpy(train.images), torch.from_numpy(train.labels)
 
     def gradients(half: int, chosen: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        outputs = plan.run(distort(images[chosen], training.distortion, draws[half]), functions[half])
+        distorted = distort(images[chosen], training.distortion, draws[half])
+        outputs = plan.run(add_noise(distorted, training.noise, draws[half]), functions[half])
         loss = functional.cross_entropy(outputs.flatten(1), labels[chosen])
         return loss.detach(), torch.autograd.grad(loss, parameters)
 

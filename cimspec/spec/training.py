@@ -33,6 +33,10 @@ class TrainingSpec(SpecModel):
         default=0.6,
         description="strength of random distortions of training images: shift, rotation, scale, elastic",
     )
+    noise: Share = Field(
+        default=0.3,
+        description="largest standard deviation of noise on images that train the float network, relative to their range",
+    )
     calibration: Annotated[int, Field(ge=1, le=65536)] = Field(
         default=256, description="training images that quantization steps and biases are fitted to"
     )

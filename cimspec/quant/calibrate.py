@@ -19,6 +19,9 @@ from cimspec.quant.steps import activation_step, weight_steps
 from cimspec.quant.tables import TABLE_BITS, LayerTable, Tables
 from cimspec.quant.weights import Weights
 
+WIDEST_FITTED = 1024
+"""Inputs of a layer up to which weights are rounded together; beyond, time and memory would grow too large."""
+
 
 def calibrate(graph: Graph, weights: Weights, images: Images) -> Tables:
     """Steps for all bits from the float activations on `images` [images, channels, height, width]."""
@@ -51,6 +54,7 @@ def _layer_table(layer: Layer, weight: npt.NDArray[np.float32], inputs: Tensor, 
         signed,
         mean_patch(layer, inputs),
         {bits: mean_patch(layer, coded(inputs, steps[bits], bits, signed=signed)) for bits in TABLE_BITS},
+        second_moments(layer, inputs) if weight[0].size <= WIDEST_FITTED else None,
     )
 
 
@@ -58,6 +62,18 @@ def coded(values: Tensor, step: float, bits: int, *, signed: bool) -> Tensor:
     """`step * clip(rint(values / step))`: the values that codes of `bits` stand for."""
     low, high = activation_range(bits, signed)
     return (values / step).round_().clamp_(low, high).mul_(step)
+
+
+def second_moments(layer: Layer, inputs: Tensor) -> FloatArray:
+    """Mean of `x x^T` over images and positions, x what the layer's matrix sees: [inputs, inputs]."""
+    patches = inputs
+    if isinstance(layer.op, Conv2d):
+        op = layer.op
+        patches = (
+            functional.unfold(inputs, op.kernel, padding=op.padding, stride=op.stride).transpose(1, 2).flatten(0, 1)
+        )
+    patches = patches.double()
+    return (patches.T @ patches / len(patches)).numpy()
 
 
 def mean_patch(layer: Layer, inputs: Tensor) -> FloatArray:

@@ -28,6 +28,9 @@ from cimspec.quant.parameters import (
 from cimspec.quant.steps import SMALLEST_STEP, weight_codes
 from cimspec.quant.tables import Tables, quantize_layer
 
+INSIDE = 0.49
+"""Steps from its code to which a weight is moved, so that it is rounded to that code."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StudentLayer:
@@ -127,6 +130,8 @@ def _student_layer(tables: Tables, name: str, precision: Precision) -> StudentLa
     start = quantize_layer(tables, name, precision)
     weight = tables.weights[name]["weight"]
     step = start.weight_scale.reshape(-1, *([1] * (weight.ndim - 1)))
+    codes = start.weight_codes.reshape(weight.shape)
+    weight = np.clip(weight, (codes - INSIDE) * step, (codes + INSIDE) * step)
     return StudentLayer(
         precision,
         _parameter(weight),

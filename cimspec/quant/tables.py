@@ -1,17 +1,18 @@
 """What post-training quantization needs for any policy, in numpy, and the parameters of one policy from it.
 
 Tables + Policy -> QuantizedParameters. The steps of all bits are there already; weight codes and biases
-follow on demand, since for large networks all at once would not fit. `calibrate.py` makes it. Needs no torch.
+follow on demand, since few of them are needed for large networks. `calibrate.py` makes it. Needs no torch.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from cimspec.graph.graph import Graph
 from cimspec.graph.precision import Policy, Precision
 from cimspec.quant.parameters import FloatArray, LayerParameters, QuantizedParameters, WeightCodes
+from cimspec.quant.rounding import fitted_codes
 from cimspec.quant.steps import weight_codes
 from cimspec.quant.weights import Weights
 
@@ -28,6 +29,7 @@ class LayerTable:
     input_signed: bool
     mean_input: FloatArray  # [inputs], over images and positions, of the float network
     mean_coded_input: Mapping[int, FloatArray]  # activation bits -> [inputs], of the same inputs after coding
+    moments: FloatArray | None  # [inputs, inputs], mean of `x x^T`; None for layers too wide to round by it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,10 +40,19 @@ class Tables:
     weights: Weights
     layers: Mapping[str, LayerTable]
     add_scales: Mapping[str, float]
+    _codes: dict[tuple[str, int], WeightCodes] = field(default_factory=dict)  # those asked for so far
 
     def weight_codes(self, name: str, weight_bits: int) -> WeightCodes:
         """Weight codes [outputs, inputs] of a layer."""
-        return weight_codes(self.weights[name]["weight"], self.layers[name].weight_steps[weight_bits], weight_bits)
+        key = (name, weight_bits)
+        if key not in self._codes:
+            weight, table = self.weights[name]["weight"], self.layers[name]
+            step = table.weight_steps[weight_bits]
+            if table.moments is None:
+                self._codes[key] = weight_codes(weight, step, weight_bits)
+            else:
+                self._codes[key] = fitted_codes(weight, step, weight_bits, table.moments)
+        return self._codes[key]
 
     def bias(self, name: str, precision: Precision, codes: WeightCodes) -> FloatArray:
         """The bias [outputs] that makes the mean output over the calibration images that of the float layer.

@@ -25,7 +25,7 @@ from cimspec.search.space import Choice
 
 PROBED_ACTIVATION_BITS = (2, 4)
 ELITES = 5
-ATTEMPTS = 20
+ATTEMPTS = 8
 """Draws for a policy that is new and faster before an episode is given up."""
 PATIENCE = 3
 """Episodes in a row, for each limit, that may find nothing new before the search ends."""

@@ -53,7 +53,7 @@ class SearchSpec(SpecModel):
     )
     methods: Annotated[tuple[Method, ...], Field(min_length=1)] = (Method.RL, Method.EVOLUTION, Method.RANDOM)
     kl_limits: Annotated[tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...], Field(min_length=1)] = Field(
-        default=(0.4, 0.5, 0.65),
+        default=(0.1, 0.16, 0.22),
         description="limits on the divergence from the float network (nats, at `training.temperature`) to search under",
     )
     seeds: Annotated[int, Field(ge=1, le=1000)] = Field(default=3, description="search seeds of `compare`")

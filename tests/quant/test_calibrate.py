@@ -4,7 +4,7 @@ import torch
 
 from cimspec.graph.layer import Conv2d, Layer
 from cimspec.graph.precision import Precision
-from cimspec.quant.calibrate import calibrate, coded, mean_patch
+from cimspec.quant.calibrate import calibrate, coded, mean_patch, second_moments
 from cimspec.quant.execute import float_outputs
 from cimspec.quant.fake import fake_outputs
 from cimspec.quant.parameters import activation_range, weight_limit
@@ -87,3 +87,11 @@ def test_a_sum_that_only_a_relu_reads_is_unsigned(tables: Tables):
 def float_outputs_of_sum(tables: Tables, images: torch.Tensor) -> float:
     graph = type(tables.graph)("until sum", tables.graph.layers[: tables.graph.layers.index(tables.graph["sum"]) + 1])
     return float(float_outputs(graph, tables.weights, images).max())
+
+
+def test_the_moments_are_those_of_the_matrix_input():
+    images = torch.from_numpy(random_images(3))
+    layer = Layer("c", Conv2d(1, 1, 3, 2, 1), ("x",), (1, 4, 4))
+    patches = torch.nn.functional.unfold(images, 3, padding=1, stride=2).permute(0, 2, 1).reshape(-1, 9).double()
+    wanted = torch.einsum("pi,pj->ij", patches, patches) / len(patches)
+    np.testing.assert_allclose(second_moments(layer, images), wanted.numpy(), rtol=1e-6)

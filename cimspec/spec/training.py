@@ -19,7 +19,7 @@ class TrainingSpec(SpecModel):
     batch: Annotated[int, Field(ge=1, le=65536)] = Field(default=64, description="images per step")
     learning_rate: Rate = Field(default=4e-3, description="peak learning rate of the float network (Adam, one cycle)")
     finetune_learning_rate: Rate = Field(
-        default=1e-3, description="peak learning rate of fine-tuning (Adam, one cycle)"
+        default=2e-3, description="peak learning rate of fine-tuning (Adam, one cycle)"
     )
     step_rate: Rate = Field(default=0.1, description="learning rate of quantization steps, relative to the weights'")
     distillation: Share = Field(

@@ -1,8 +1,8 @@
 """How good a quantized network is: its divergence from the float network, its accuracy, its loss.
 
 Outputs of both networks + labels -> Quality. The divergence is taken at a temperature, and is what fine-tuning makes
-small. At a temperature of 1 a few images near a decision boundary make up most of the mean: between 200 digits and 200
-others it differs by half of its value, at 3 by a sixteenth (`benchmarks/divergence.py`). A search would fit that noise.
+small. At a temperature of 1 a few images near a decision boundary make up most of the mean: between sets of 200
+digits it varies by half of its value, at 3 by a twelfth (`benchmarks/divergence.py`). A search would fit that noise.
 """
 
 from dataclasses import dataclass

@@ -27,7 +27,7 @@ from cimspec.search.evaluation import Account, Score, Store, Trial
 from cimspec.search.finalists import Comparison, Correct, finalists
 from cimspec.search.methods import search_method
 from cimspec.search.space import Space, build_space
-from cimspec.search.uniform import uniform_trials
+from cimspec.search.uniform import uniform_finalists, uniform_trials
 from cimspec.spec import Method, SearchSpec, Spec
 
 
@@ -83,13 +83,14 @@ class _Run:
         with Store(self.folder / "evaluations.sqlite", bench.digest) as store:
             score = partial(store.score, measure=bench.score)
             uniform = uniform_trials(bench.graph, self.spec.chip, search, score)
-            for policy in (baseline_policy(bench.graph), *(trial.policy for trial in uniform[:1])):
+            contenders = {"uniform": uniform_finalists(uniform, search.kl_limits)}
+            for policy in (baseline_policy(bench.graph), *(trial.policy for trial in contenders["uniform"][:1])):
                 bench.start(policy)  # needed whatever the methods find
             trials = {method: self._trials(method, space, score, search) for method in search.methods}
         evaluations = {method.value: len(found) for method, found in trials.items()} | {"uniform": len(uniform)}
-        contenders = {method.value: finalists(found, search.kl_limits) for method, found in trials.items()}
+        contenders |= {method.value: finalists(found, search.kl_limits) for method, found in trials.items()}
         with self._timed("fine-tuning"):
-            chosen = choose(bench, contenders | {"uniform": uniform}, search.require.accuracy_loss_pp)
+            chosen = choose(bench, contenders, search.require.accuracy_loss_pp)
         with self._timed("execution"):
             baseline = bench.candidate(baseline_policy(bench.graph))
             correct = bench.test_correct(baseline)

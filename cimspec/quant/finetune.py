@@ -63,7 +63,9 @@ class FineTuner:
 
     def __init__(self, tables: Tables, data: Dataset, training: TrainingSpec, *, seed: int) -> None:
         self._tables = tables
-        self._data = data
+        self._train = data.train
+        self._images, self._labels = map(torch.from_numpy, (data.validation.images, data.validation.labels))
+        self._teacher = _teacher_outputs(tables, self._images)
         self._training = training
         self._seed = seed
         self._stopped = Event()
@@ -78,13 +80,13 @@ class FineTuner:
         makes a network less sure of plain ones. Raises `StoppedError` after `stop`.
         """
         untuned = quantize(self._tables, policy)
-        before = self.quality(untuned, self._data.validation)
+        before = self._quality(untuned)
         if not self._training.finetune_epochs:
             return FineTuned(policy, untuned, before, before, improved=False)
         student = Student.of(self._tables, policy)
         _learn(student, self._prepared(), self._training, self._stopped, progress)
         tuned = student.parameters()
-        after = self.quality(tuned, self._data.validation)
+        after = self._quality(tuned)
         improved = not _clearly_better(before, after)
         parameters, validation = (tuned, after) if improved else (untuned, before)
         return FineTuned(policy, parameters, validation, before, improved)
@@ -96,14 +98,13 @@ class FineTuner:
     def _prepared(self) -> tuple[Lesson, ...]:
         with self._preparing:
             if self._lessons is None:
-                self._lessons = _lessons(self._tables, self._data.train, self._training, self._seed, self._stopped)
+                self._lessons = _lessons(self._tables, self._train, self._training, self._seed, self._stopped)
             return self._lessons
 
-    def quality(self, parameters: QuantizedParameters, split: Split) -> Quality:
-        """The quality of any quantized network of this graph on `split`."""
-        images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
-        outputs = fake_outputs(self._tables.graph, parameters, images).flatten(1)
-        return measure(outputs, _teacher_outputs(self._tables, images), labels, self._training.temperature)
+    def _quality(self, parameters: QuantizedParameters) -> Quality:
+        """On the validation split."""
+        outputs = fake_outputs(self._tables.graph, parameters, self._images).flatten(1)
+        return measure(outputs, self._teacher, self._labels, self._training.temperature)
 
 
 def _clearly_better(one: Quality, other: Quality) -> bool:

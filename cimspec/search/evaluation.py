@@ -19,7 +19,7 @@ from cimspec.search.space import Choice, Space
 class Score:
     """Measured on the validation split, without fine-tuning."""
 
-    kl: float  # mean KL(float || quantized), nats
+    kl: float  # mean divergence from the float network, at the temperature of fine-tuning, nats
     accuracy: float  # 0 .. 1
 
 

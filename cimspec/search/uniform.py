@@ -1,6 +1,6 @@
 """Policies with the same bits in every layer: the line that every per-layer result has to stand beside."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from cimspec.compiler import compile_program
 from cimspec.cost import program_cost
@@ -11,11 +11,11 @@ from cimspec.spec.chip import Chip
 from cimspec.spec.search import SearchSpec
 
 HOPELESS = 3.0
-"""Uniform policies that diverge more than this many times the loosest limit are left out."""
+"""Uniform policies that diverge more than this many times the loosest limit are not worth fine-tuning."""
 
 
 def uniform_trials(graph: Graph, chip: Chip, search: SearchSpec, score: Callable[[Policy], Score]) -> tuple[Trial, ...]:
-    """Uniform policies (layers under `keep` excepted), scored, fastest first, each closer to the float network.
+    """Uniform policies (layers under `keep` excepted), scored.
 
     On a lossless chip those are left out that another one beats in bits at no more latency.
     """
@@ -27,16 +27,15 @@ def uniform_trials(graph: Graph, chip: Chip, search: SearchSpec, score: Callable
         found.append((precision, policy, program_cost(compile_program(graph, policy, chip)).latency_ns))
     if is_lossless(chip):
         found = [mine for mine in found if not any(_beats(other, mine) for other in found)]
-    trials = [Trial((), policy, latency_ns, score(policy)) for _, policy, latency_ns in found]
-    limit = max(search.kl_limits) * HOPELESS
-    return front([trial for trial in trials if trial.score.kl <= limit])
+    return tuple(Trial((), policy, latency_ns, score(policy)) for _, policy, latency_ns in found)
 
 
-def front(trials: Iterable[Trial]) -> tuple[Trial, ...]:
-    """The trials that diverge less than every faster one, fastest first."""
+def uniform_finalists(trials: tuple[Trial, ...], kl_limits: tuple[float, ...]) -> tuple[Trial, ...]:
+    """The trials worth fine-tuning, fastest first: each diverges less than every faster one."""
     found: list[Trial] = []
     for trial in sorted(trials, key=lambda trial: (trial.latency_ns, trial.score.kl)):
-        if not found or trial.score.kl < found[-1].score.kl:
+        least = found[-1].score.kl if found else HOPELESS * max(kl_limits)
+        if trial.score.kl < least:
             found.append(trial)
     return tuple(found)
 

@@ -6,7 +6,7 @@ import pytest
 from cimspec.diag import CimError
 from cimspec.search.evaluation import Account, BudgetSpentError, Score, Store, Trial, fastest_under
 from cimspec.search.finalists import Comparison, finalist, finalists
-from cimspec.search.uniform import front
+from cimspec.search.uniform import uniform_finalists
 from tests.search.toy import toy_score, toy_space
 
 SPACE = toy_space(2)
@@ -82,10 +82,11 @@ def test_finalists_are_the_fastest_under_each_limit_without_repetition():
     assert finalists((), (0.02,)) == ()
 
 
-def test_a_front_leaves_out_what_is_slower_and_no_closer():
-    trials = (trial(90, 0.02), trial(70, 0.05), trial(80, 0.05), trial(60, 0.2), trial(100, 0.03))
-    assert [each.latency_ns for each in front(trials)] == [60, 70, 90]
-    assert front(()) == ()
+def test_uniform_finalists_leave_out_what_is_hopeless_or_slower_and_no_closer():
+    trials = (trial(90, 0.02), trial(70, 0.05), trial(80, 0.05), trial(60, 0.2), trial(100, 0.03), trial(50, 0.31))
+    # Three times the loosest limit is 0.3.
+    assert [each.latency_ns for each in uniform_finalists(trials, (0.05, 0.1))] == [60, 70, 90]
+    assert uniform_finalists((), (0.1,)) == ()
 
 
 def test_images_gained_and_lost_are_counted_in_pairs():

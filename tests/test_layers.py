@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "cimspec"
 ORDER = [
     *("diag", "units", "lang", "spec", "graph", "data", "quant"),
-    *("compiler", "sim", "cost", "search", "report", "pipeline", "cli"),
+    *("compiler", "sim", "conventions", "cost", "search", "report", "pipeline", "cli"),
 ]
 TORCH_ROOMS = ("quant", "search", "pipeline")
 

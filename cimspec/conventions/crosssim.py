@@ -8,10 +8,10 @@ decided:
 - Levels: `v = rint((clip(S) - low) / lsb) * lsb + low`, halves to even. CrossSim's own float error may tip a half.
 - MAX (full scale = rows): `rows` of normalized current. That is `rows * cell_max` per input bit, and times the largest
   input where the whole product is converted.
-- MAX of a bit-sliced offset core: `2^round(log2(rows)) * 2^c`, times `2^m / (2^m - 1)`, times `(2^b - 2) / 2^b` for
-  signed inputs or `(2^b - 1) / 2^b` for unsigned ones. Both corrections cancel where b bits convert b-bit inputs.
-  The power of two is the nearest in the logarithm: 5 rows count as 4, 6 rows as 8.
-- GRANULAR: a level is `2^m / (2^m - 1)` cell steps per input bit, `2^m` per product (m magnitude bits of the input).
+- MAX of a bit-sliced offset core: `rows * 2^c` per input bit, rows rounded up to a power of two, and times `2^m` per
+  product (m magnitude bits of the input). Releases differ here: some sources add `2^m / (2^m - 1)` and
+  `(2^b - 2) / 2^b`, which cancel where b bits convert b-bit inputs. A full scale may be given as a number.
+- GRANULAR: a level is `2^m / (2^m - 1)` cell steps per input bit, `2^m` per product.
   Cores that are not sliced take `1 / 2^weight_bits` of the normalized current for a step, so it depends on
   `weight_bits`; where that is not given, a step is one cell's.
 - The range is symmetric for signed inputs and balanced cores, and starts at 0 for unsigned inputs of an offset core.
@@ -21,7 +21,6 @@ Infinite on/off ratio, one array (CrossSim cuts a matrix of more than `rows_max`
 ADC, inputs applied one bit at a time.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -179,15 +178,8 @@ def _full_scale(core: Core, adc: Adc, dac: _Dac, rows: int, is_symmetric: bool) 
         return _granule(core) * input_correction * highest * unit
     if core.style is Style.BALANCED or core.slices == 1:
         return Fraction(rows * unit)
-    nearest = Fraction(2) ** round(math.log2(rows))
-    levels = 1 << adc.bits
-    return (
-        nearest
-        * Fraction(1 << core.cell_bits, core.cell_max)
-        * Fraction(levels - (2 if dac.is_signed else 1), levels)
-        * input_correction
-        * unit
-    )
+    padded_rows = 1 << (rows - 1).bit_length()
+    return Fraction(padded_rows << core.cell_bits) * (1 if adc.per_input_bit else 1 << dac.magnitude_bits)
 
 
 def _granule(core: Core) -> Fraction:

@@ -45,8 +45,8 @@ def test_a_balanced_product_by_hand():
 
 
 def test_a_bit_sliced_offset_product_by_hand():
-    # 4-bit weights in 2 slices of 2 bits, 3 magnitude bits. FS = 2 * 2^2 * 14/16 * 8/7 = 8: the corrections cancel at
-    # 4 bits. 2^4 - 2 = 14 intervals of 8/7. w = [5, -3] is stored as [13, 5] = 3*4+1, 1*4+1. x = [1, 2]: two reads.
+    # 4-bit weights in 2 slices of 2 bits, 3 magnitude bits. FS = 2 * 2^2 = 8.
+    # 2^4 - 2 = 14 intervals of 8/7. w = [5, -3] is stored as [13, 5] = 3*4+1, 1*4+1. x = [1, 2]: two reads.
     # Low slice: 1 -> round(0.875) = 1 -> 8/7 in each; high slice: 3 -> round(2.625) = 3 -> 24/7, then 1 -> 8/7.
     # (8/7 + 2 * 8/7) + 4 * (24/7 + 2 * 8/7) - 8 * 3 = 24/7 + 160/7 - 24 = 16/7; exactly it would be -1.
     outputs = crosssim([[5, -3]], [1, 2], core="bit-sliced offset, 2 slices, cell 2 bit", adc_bits=4, adc_range="rows")
@@ -76,18 +76,15 @@ def test_granular_levels_of_a_core_that_is_not_sliced_follow_its_weight_bits():
     assert crosssim([[3, 2]], [1, 1], adc_bits=6, adc_range="granular") == pytest.approx([4 * 8 / 7])
 
 
-def test_rows_count_as_the_nearest_power_of_two_in_a_bit_sliced_offset_core():
-    # 4-bit ADC: FS = rows * 4. w = -7 is stored as 1 = 0*4+1, w = -4 as 4 = 1*4+0; x is 1 throughout.
-    # 5 rows count as 4, levels of 16/7: low 3 -> round(1.31) = 1, high 2 -> round(0.875) = 1.
+def test_rows_are_rounded_up_to_a_power_of_two_in_a_bit_sliced_offset_core():
+    # 4-bit ADC: 5 rows count as 8, FS = 8 * 4 = 32, levels of 64/14 = 32/7. w = -7 is stored as 1 = 0*4+1, w = -4 as
+    # 4 = 1*4+0; x is 1 throughout. Low slice: 3 -> round(0.656) = 1; high: 2 -> round(0.4375) = 0.
     outputs = crosssim([[-7, -7, -7, -4, -4]], [1] * 5, core="offset", adc_bits=4)
-    assert outputs == pytest.approx([16 / 7 + 4 * 16 / 7 - 8 * 5])
-    # 6 rows count as 8, levels of 32/7: low 4 -> round(0.875) = 1, high 2 -> round(0.44) = 0.
-    outputs = crosssim([[-7, -7, -7, -7, -4, -4]], [1] * 6, core="offset", adc_bits=4)
-    assert outputs == pytest.approx([32 / 7 - 8 * 6])
+    assert outputs == pytest.approx([32 / 7 - 8 * 5])
 
 
 def test_unsigned_inputs_of_an_offset_core_use_a_range_from_zero():
-    # 4 magnitude bits, 4-bit ADC: FS = 2 * 4 * 15/16 * 16/15 = 8, 15 intervals of 8/15.
+    # 4 magnitude bits, 4-bit ADC: FS = 2 * 4 = 8, 15 intervals of 8/15.
     # w = [7, 0] is stored as [15, 8] = 3*4+3, 2*4+0; x = [1, 1]: low 3 -> round(5.625) = 6, high 5 -> round(9.375) = 9.
     outputs = crosssim([[7, 0]], [1, 1], core="offset", adc_bits=4, signed_inputs=False)
     assert outputs == pytest.approx([(6 + 4 * 9) * 8 / 15 - 16])

@@ -2,8 +2,9 @@
 
 The one place where weights are transposed. Rows: one for each input (two for `differential_rows`: the positive and the
 negative part). Columns: for each output its slices, least significant first (for `differential_columns` each slice's
-positive and negative part side by side), and with `offset` one unit column more, whose sum of inputs is computed
-digitally but whose place is taken.
+positive and negative part side by side), and with `offset` one unit column more, of ones. Its sum of inputs is read
+through the ADC with `unit_column`, else computed digitally, its place taken all the same. With `complement`, columns
+whose cells sum to more than half in a set of rows read at once are stored complemented there.
 """
 
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from cimspec.compiler.slicing import Part, ceil_divide, weight_slices
 from cimspec.spec.chip import Chip, Encoding
 
 Cells = npt.NDArray[np.int16]
+Flips = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Layout:
 
     @property
     def offset(self) -> int:
-        """What was added to each weight: `offset * sum(inputs)` is taken off each output."""
+        """What was added to each weight: `offset * sum(inputs)` is taken off each output, digitally or as a column."""
         return 1 << (self.weight_bits - 1) if self.encoding is Encoding.OFFSET else 0
 
     def block(self, index: int) -> Block:
@@ -100,8 +102,48 @@ class Layout:
         """Which input drives each row."""
         return np.arange(rows.start, rows.stop) // (self.rows // self.inputs)
 
+    def row_sets(self) -> Iterator[range]:
+        """All rows, cut into those that are read at once."""
+        for block in range(0, self.blocks, self.column_blocks):
+            yield from self.row_groups(self.block(block).rows)
+
     def cells(self, weights: npt.NDArray[np.integer]) -> Cells:
-        """Cells `[rows, columns]` of weights `[outputs, inputs]`; a row driven with opposite sign counts negative."""
+        """Cells `[rows, columns]` of weights `[outputs, inputs]`, as stored.
+
+        A row driven with opposite sign counts negative.
+        """
+        cells = self._plain_cells(weights)
+        if self.chip.crossbar.complements:
+            for rows in self.row_sets():
+                part = cells[rows.start : rows.stop]
+                part[:] = np.where(self._flips(part), self.chip.largest_cell - part, part)
+        return cells
+
+    def flipped(self, weights: npt.NDArray[np.integer]) -> dict[range, Flips]:
+        """Which columns each set of rows stores complemented: `[columns]`."""
+        if not self.chip.crossbar.complements:
+            return {rows: np.zeros(self.columns, np.bool_) for rows in self.row_sets()}
+        cells = self._plain_cells(weights)
+        return {rows: self._flips(cells[rows.start : rows.stop]) for rows in self.row_sets()}
+
+    def unit_factors(self, flips: Flips) -> npt.NDArray[np.int64]:
+        """What the unit column's code is multiplied by for each output of a set of rows `[outputs]`.
+
+        It takes the offset off and completes columns that are stored complemented; zeros where no unit column is read.
+        """
+        units = np.zeros(self.outputs, np.int64)
+        if self.chip.crossbar.reads_unit_column:
+            completed = np.where(flips, self.column_factors() * self.chip.largest_cell, 0)
+            np.add.at(units, self.column_outputs()[:-1], completed[:-1])
+            units -= self.offset
+        return units
+
+    def _flips(self, cells: Cells) -> Flips:
+        flips: Flips = 2 * cells.sum(axis=0, dtype=np.int64) > len(cells) * self.chip.largest_cell
+        flips[-1] = False  # the unit column
+        return flips
+
+    def _plain_cells(self, weights: npt.NDArray[np.integer]) -> Cells:
         integers = weights.T.astype(np.int32)  # [inputs, outputs]
         match self.encoding:
             case Encoding.DIFFERENTIAL_COLUMNS:

@@ -9,6 +9,8 @@
             shift_add                  codes * slice factor * step factor, into the partial sums of the row block
     accumulate                         row blocks in order: partial sums * lsb + lo, offset taken off, bias added
 
+With `conversion = per_product` the loop over steps adds the reads' sums in analog, and what is converted is the last.
+
 Its size depends neither on the image nor on the layer. Weights and multipliers are named; they travel beside it.
 """
 

@@ -9,11 +9,12 @@ import math
 from dataclasses import dataclass
 
 from cimspec.compiler import compile_program
+from cimspec.compiler.slicing import input_steps
 from cimspec.cost import Cost, program_cost
 from cimspec.diag import did_you_mean, fail
 from cimspec.graph import Graph, Policy, Precision
 from cimspec.sim import Converter
-from cimspec.spec.chip import Chip
+from cimspec.spec.chip import AdcRange, Chip
 from cimspec.spec.search import SearchSpec
 
 Choice = tuple[int, ...]
@@ -72,7 +73,7 @@ def build_space(graph: Graph, chip: Chip, search: SearchSpec) -> Space:
         precision: program_cost(compile_program(graph, graph.uniform(*precision), chip))
         for precision in widths | set(kept.values())
     }
-    collapse = is_lossless(chip)
+    collapse = is_lossless(chip, max(search.activation_bits))
     options = tuple(
         _options(index, (kept[name],) if name in kept else tuple(widths), costs, collapse)
         for index, name in enumerate(names)
@@ -80,10 +81,13 @@ def build_space(graph: Graph, chip: Chip, search: SearchSpec) -> Space:
     return Space(names, options)
 
 
-def is_lossless(chip: Chip) -> bool:
-    """Whether the chip's ADC tells all column sums apart."""
-    largest = chip.largest_column_sum
-    return Converter.of(chip, None).is_lossless(-largest if chip.converts_differences else 0, largest)
+def is_lossless(chip: Chip, activation_bits: int) -> bool:
+    """Whether the chip's ADC tells all column sums apart, inputs having up to `activation_bits`."""
+    if chip.adc.range is AdcRange.CALIBRATED:
+        return False  # rarer sums are clipped
+    steps = input_steps(chip, activation_bits, signed=False)  # signed ones sum to less
+    converter = Converter.of(chip, None, rows=chip.active_rows, steps=steps)
+    return converter.is_lossless(int(converter.low), int(converter.high))
 
 
 def kept_precisions(names: tuple[str, ...], search: SearchSpec) -> dict[str, Precision]:

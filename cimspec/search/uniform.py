@@ -25,7 +25,7 @@ def uniform_trials(graph: Graph, chip: Chip, search: SearchSpec, score: Callable
     for precision in (Precision(w, a) for w in search.weight_bits for a in search.activation_bits):
         policy = Policy(names, tuple(kept.get(name, precision) for name in names))
         found.append((precision, policy, program_cost(compile_program(graph, policy, chip)).latency_ns))
-    if is_lossless(chip):
+    if is_lossless(chip, max(search.activation_bits)):
         found = [mine for mine in found if not any(_beats(other, mine) for other in found)]
     found.sort(key=lambda each: each[2])
     return tuple(Trial((), policy, latency_ns, score(policy)) for _, policy, latency_ns in found)

@@ -1,23 +1,21 @@
 """The analog-to-digital converter: column sums to codes, codes to values.
 
-    exact         code = rint((clip(S, lo, hi) - lo) * inv_lsb)      value = code * lsb + lo
-    power_of_two  code = clip((S + lsb/2) >> log2(lsb))              value = code * lsb
+    code = round((clip(S, clip_low, clip_high) - zero) * inverse)      value = code * lsb + zero
 
-`lsb = max(1, (hi - lo) / (2^bits - 1))`, or the next power of two. Codes are computed in float32, as a converter's
-transfer function is defined here, values in float64.
+in float32, `inverse = float32(1 / lsb)`; values are float64. `lsb = max(1, (high - low) / (codes - 1))`, or the next
+power of two. With an exact step, zero and the clipping are the range's; a power of two has `zero = 0` and saturates at
+its lowest and highest code, two's complement where sums can be negative.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
 
-from cimspec.spec.chip import AdcStep, Chip
-
-LARGEST_EXACT_SUM = 1 << 24
-"""Column sums up to here are exact in float32."""
+from cimspec.compiler.slicing import Part, has_sign, largest_input
+from cimspec.spec.chip import LARGEST_EXACT_SUM, AdcConversion, AdcLevels, AdcRange, AdcStep, Chip, Rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +26,50 @@ class Converter:
     high: float
     bits: int
     step: AdcStep
+    rounding: Rounding
+    levels: AdcLevels = AdcLevels.FULL
+    conversion: AdcConversion = AdcConversion.PER_STEP
 
     @classmethod
-    def of(cls, chip: Chip, full_scale: float | None) -> "Converter":
-        """The converter of `chip`: `[0, full_scale]`, or symmetric where differences are converted.
+    def of(cls, chip: Chip, full_scale: float | None, *, rows: int, steps: tuple[Part, ...]) -> "Converter":
+        """The converter of `chip` for a set of `rows` rows read at once, whose inputs are cut into `steps`.
 
-        Raises `ValueError` where a full scale is not positive, or column sums could exceed what float32 holds exactly.
+        `[0, full_scale]`, or symmetric where sums can be negative: differences, or products of signed inputs. Without a
+        full scale, the range is that of the sums that the chip's active rows (or these rows) can make.
+        Raises `ValueError` where a full scale is not positive, there is but one level, or column sums could exceed what
+        float32 holds exactly.
         """
-        largest = chip.largest_column_sum
+        adc = chip.adc
+        widest = largest_input(steps) if chip.converts_products else chip.largest_digit
+        largest = chip.largest_sum(chip.active_rows, widest)
         if largest > LARGEST_EXACT_SUM:
             raise ValueError(f"column sums reach {largest}; beyond {LARGEST_EXACT_SUM} they are not exact")
+        if adc.range is AdcRange.ROWS_USED:
+            largest = chip.largest_sum(rows, widest)
         high = float(largest) if full_scale is None else float(full_scale)
         if not (math.isfinite(high) and high > 0):
             raise ValueError(f"full_scale is {full_scale}; it must be a positive number")
-        return cls(-high if chip.converts_differences else 0.0, high, chip.adc.bits, chip.adc.step)
+        if adc.codes < 2:
+            raise ValueError("a sign-magnitude ADC of 1 bit has one level; it needs 2 bits")
+        is_signed = chip.converts_differences or (chip.converts_products and has_sign(steps))
+        low = -high if is_signed else 0.0
+        return cls(low, high, adc.bits, adc.step, adc.code_rounding, adc.levels, adc.conversion)
+
+    @property
+    def converts_products(self) -> bool:
+        """Whether what is converted is the sum over all steps."""
+        return self.conversion is AdcConversion.PER_PRODUCT
 
     @property
     def lsb(self) -> float:
         """Column sum per code."""
-        exact = max(1.0, (self.high - self.low) / ((1 << self.bits) - 1))
+        exact = max(1.0, (self.high - self.low) / (self._codes - 1))
         return exact if self.step is AdcStep.EXACT else float(1 << math.ceil(math.log2(exact)))
+
+    @property
+    def inverse(self) -> np.float32:
+        """Codes per column sum."""
+        return np.float32(1 / self.lsb)
 
     @property
     def zero(self) -> float:
@@ -55,32 +77,56 @@ class Converter:
         return self.low if self.step is AdcStep.EXACT else 0.0
 
     @property
+    def clip_low(self) -> float:
+        """The lowest column sum that is told from others."""
+        return self.low if self.step is AdcStep.EXACT else self.code_range[0] * self.lsb
+
+    @property
+    def clip_high(self) -> float:
+        """The highest column sum that is told from others."""
+        return self.high if self.step is AdcStep.EXACT else self.code_range[1] * self.lsb
+
+    @property
+    def code_range(self) -> tuple[int, int]:
+        """Lowest and highest code: from 0, or about 0 where a power-of-two converter has negative sums."""
+        if self.step is AdcStep.POWER_OF_TWO and self.low < 0:
+            half = 1 << (self.bits - 1)
+            return half - self._codes, half - 1
+        return 0, self._codes - 1
+
+    @property
     def values_are_integers(self) -> bool:
         """Whether all values are integers, so that products stay int64."""
         return self.lsb.is_integer() and self.zero.is_integer()
 
     def is_lossless(self, smallest: int, largest: int) -> bool:
-        """Whether every sum in `smallest .. largest` comes back as it was."""
-        if self.lsb != 1 or not self.zero.is_integer():
-            return False
-        if self.step is AdcStep.EXACT:
-            return self.low <= smallest and largest <= self.high
-        lowest, highest = self._code_range
-        return lowest <= smallest and largest <= highest
+        """Whether every integer sum in `smallest .. largest` comes back as it was."""
+        return self.lsb == 1 and self.zero.is_integer() and self.clip_low <= smallest and largest <= self.clip_high
 
     def codes(self, sums: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """Codes of integer column sums."""
-        if self.step is AdcStep.POWER_OF_TWO:
-            shift = int(self.lsb).bit_length() - 1
-            half = (1 << shift) >> 1
-            return np.asarray(np.clip((sums.astype(np.int64) + half) >> shift, *self._code_range))
-        low, high, inverse = np.float32(self.low), np.float32(self.high), np.float32(1 / self.lsb)
-        clipped = np.clip(sums.astype(np.float32), low, high)
-        return np.asarray(np.rint((clipped - low) * inverse).astype(np.int64))
+        """Codes of column sums, integers or not."""
+        clipped = np.clip(sums.astype(np.float32), np.float32(self.clip_low), np.float32(self.clip_high))
+        return _round((clipped - np.float32(self.zero)) * self.inverse, self.rounding).astype(np.int64)
+
+    def values(self, codes: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """What codes stand for."""
+        return np.asarray(codes * self.lsb + self.zero, np.float64)
 
     @property
-    def _code_range(self) -> tuple[int, int]:
-        """Codes of a power-of-two converter: unsigned, or two's complement."""
-        if self.low < 0:
-            return -(1 << (self.bits - 1)), (1 << (self.bits - 1)) - 1
-        return 0, (1 << self.bits) - 1
+    def _codes(self) -> int:
+        return (1 << self.bits) - (self.levels is AdcLevels.SIGN_MAGNITUDE)
+
+
+def _round(scaled: npt.NDArray[np.float32], rounding: Rounding) -> npt.NDArray[np.float32]:
+    half = np.float32(0.5)
+    match rounding:
+        case Rounding.HALF_EVEN:
+            return np.rint(scaled)
+        case Rounding.HALF_UP:
+            return np.floor(scaled + half)
+        case Rounding.HALF_AWAY:
+            return np.asarray(np.trunc(scaled + np.copysign(half, scaled)))
+        case Rounding.DOWN:
+            return np.floor(scaled)
+        case _:
+            assert_never(rounding)

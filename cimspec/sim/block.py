@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cimspec.compiler.layout import Layout
-from cimspec.compiler.slicing import Part
+from cimspec.compiler.layout import Flips, Layout
+from cimspec.compiler.slicing import Part, has_sign, largest_input
 from cimspec.diag import fail
-from cimspec.sim.adc import LARGEST_EXACT_SUM, Converter
+from cimspec.sim.adc import Converter
+from cimspec.spec.chip import LARGEST_EXACT_SUM
 
 IntArray = npt.NDArray[Any]
 Partial = npt.NDArray[np.int64]
@@ -44,11 +45,11 @@ class Columns:
     output_count: int
 
 
-def block_columns(layout: Layout, cells: IntArray, rows: range, columns: range) -> Columns:
-    """The conversions of one block; `cells` are the whole layer's. The unit column, whose sum is digital, is not."""
+def block_columns(layout: Layout, cells: IntArray, rows: range, columns: range, flips: Flips) -> Columns:
+    """The conversions of one block but for the unit column's; `cells` and `flips` are the whole layer's."""
     part = cells[rows.start : rows.stop, columns.start : columns.stop]
     outputs = layout.column_outputs()[columns.start : columns.stop]
-    factors = layout.column_factors()[columns.start : columns.stop]
+    factors = np.where(flips, -layout.column_factors(), layout.column_factors())[columns.start : columns.stop]
     if layout.chip.converts_differences and layout.columns_per_slice == 2:
         part, outputs, factors = part[:, 0::2] - part[:, 1::2], outputs[0::2], factors[0::2]
     used = factors != 0
@@ -58,6 +59,12 @@ def block_columns(layout: Layout, cells: IntArray, rows: range, columns: range) 
     return Columns(np.ascontiguousarray(part), factors.copy(), outputs - first, first, count)
 
 
+def unit_column(rows: range) -> Columns:
+    """The conversion of the column of ones, as if for one output."""
+    one = np.ones(1, np.int64)
+    return Columns(np.ones((len(rows), 1), np.int16), one, one - 1, 0, 1)
+
+
 def block_sums(
     engine: Engine, columns: Columns, driven: IntArray, steps: tuple[Part, ...], converter: Converter, *, shortcut: bool
 ) -> Partial:
@@ -65,13 +72,18 @@ def block_sums(
 
     `shortcut` allows the plain product where the converter is lossless.
     """
-    widest = max((step.mask for step in steps), default=0)
+    widest = largest_input(steps) if converter.converts_products else max((step.mask for step in steps), default=0)
     largest = int(np.maximum(columns.cells, 0).sum(axis=0, dtype=np.int64).max(initial=0)) * widest
     smallest = int(np.minimum(columns.cells, 0).sum(axis=0, dtype=np.int64).min(initial=0)) * widest
+    if converter.converts_products and has_sign(steps):
+        largest = max(largest, -smallest)
+        smallest = -largest
     if shortcut and converter.is_lossless(smallest, largest):
         return _plain_product(columns, driven, steps) - _zero_part(columns, steps, converter)
     match engine:
         case Engine.REFERENCE:
+            return _reference_sums(columns, driven, steps, converter)
+        case Engine.KERNEL if converter.converts_products:
             return _reference_sums(columns, driven, steps, converter)
         case Engine.KERNEL:
             return _kernel_sums(columns, driven, steps, converter, smallest, largest)
@@ -96,15 +108,25 @@ def _zero_part(columns: Columns, steps: tuple[Part, ...], converter: Converter) 
     """What the codes leave out because code 0 stands for the lowest sum."""
     factors = np.zeros(columns.output_count, np.int64)
     np.add.at(factors, columns.outputs, columns.factors)
-    return factors * (int(converter.zero) * sum(step.factor for step in steps))
+    return factors * (int(converter.zero) * drive_factor(steps, converter))
+
+
+def drive_factor(steps: tuple[Part, ...], converter: Converter) -> int:
+    """Sum over a column's conversions of what their codes are multiplied by on account of the inputs."""
+    return 1 if converter.converts_products else sum(step.factor for step in steps)
 
 
 def _reference_sums(columns: Columns, driven: IntArray, steps: tuple[Part, ...], converter: Converter) -> Partial:
     sums = np.zeros((len(driven), columns.output_count), np.int64)
     cells = columns.cells.astype(np.int64)
+    products = np.zeros((len(driven), cells.shape[1]), np.int64)
     for step in steps:
-        codes = converter.codes(step.digits(driven.astype(np.int64)) @ cells)
-        np.add.at(sums.T, columns.outputs, (step.factor * codes * columns.factors).T)
+        step_sums = step.digits(driven.astype(np.int64)) @ cells
+        products += step.factor * step_sums
+        if not converter.converts_products:
+            np.add.at(sums.T, columns.outputs, (step.factor * converter.codes(step_sums) * columns.factors).T)
+    if converter.converts_products:
+        np.add.at(sums.T, columns.outputs, (converter.codes(products) * columns.factors).T)
     return sums
 
 

@@ -5,21 +5,63 @@ taken from the exact product, so that one layer's range does not depend on anoth
 """
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import assert_never
 
 import numpy as np
 import numpy.typing as npt
 
 from cimspec.compiler import CrossbarLayer, Program, with_full_scales
-from cimspec.compiler.slicing import input_steps
+from cimspec.compiler.slicing import Part, input_steps
 from cimspec.quant.ops import Array, Constants, apply_vector, matmul, windows
-from cimspec.sim.block import block_columns
+from cimspec.sim.adc import Converter
+from cimspec.sim.block import Columns, block_columns, unit_column
+from cimspec.spec.chip import AdcCalibration
 
 SAMPLED_VECTORS = 2048
 """Input vectors whose column sums are looked at, for each layer; evenly spaced over all."""
 
+CANDIDATES = 128
+"""Ranges that `calibration = mse` tries: so many equal parts of the largest sum that occurs, and the chip's own."""
+
+LONGEST_COUNT = 1 << 20
+"""Sums are counted in an array where they span no more than this, else sorted."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Histogram:
+    """How often each column sum occurred."""
+
+    sums: npt.NDArray[np.int64]  # ascending, each once
+    counts: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, sums: npt.NDArray[np.int64]) -> "Histogram":
+        """The histogram of some sums."""
+        low = int(sums.min(initial=0))
+        if int(sums.max(initial=0)) - low > LONGEST_COUNT:
+            return cls(*np.unique(sums, return_counts=True))
+        counts = np.bincount(sums - low)
+        (used,) = counts.nonzero()
+        return cls(used + low, counts[used])
+
+    @classmethod
+    def merged(cls, parts: "list[Histogram]") -> "Histogram":
+        """All that was counted in several ones."""
+        sums, places = np.unique(np.concatenate([part.sums for part in parts]), return_inverse=True)
+        counts = np.zeros(len(sums), np.int64)
+        np.add.at(counts, places, np.concatenate([part.counts for part in parts]))
+        return cls(sums, counts)
+
+    @property
+    def magnitudes(self) -> "Histogram":
+        """The histogram of the sums' magnitudes."""
+        return Histogram.merged([replace(self, sums=np.abs(self.sums))])
+
 
 def calibrate_ranges(program: Program, constants: Constants, images: npt.ArrayLike) -> Program:
-    """`program` with ADC ranges at the chip's percentile of the column sums' magnitudes, at least 1."""
+    """`program` with ADC ranges that suit each layer's column sums on `images`, at least 1."""
     tensors: dict[str, Array] = {program.input: np.asarray(images, dtype=np.float64)}
     full_scales: dict[str, float] = {}
     for item in program.items:
@@ -34,28 +76,67 @@ def calibrate_ranges(program: Program, constants: Constants, images: npt.ArrayLi
 
 
 def _full_scale(program: Program, layer: CrossbarLayer, codes: Array, weights: Array) -> float:
-    layout, op = program.layout(layer), layer.op
+    adc = program.chip.adc
+    histogram = Histogram.merged(list(_histograms(program, layer, codes, weights)))
+    match adc.calibration:
+        case AdcCalibration.PERCENTILE:
+            return float(max(1, percentile(histogram.magnitudes, adc.percentile)))
+        case AdcCalibration.MSE:
+            steps = input_steps(program.chip, layer.op.precision.activation_bits, layer.op.signed)
+            whole = Converter.of(program.chip, None, rows=program.chip.active_rows, steps=steps)
+            return least_error_range(histogram, whole)
+        case _:
+            assert_never(adc.calibration)
+
+
+def _histograms(program: Program, layer: CrossbarLayer, codes: Array, weights: Array) -> Iterator[Histogram]:
+    """Column sums of sampled input vectors, as they reach the ADC."""
+    layout, op, chip = program.layout(layer), layer.op, program.chip
     vectors = windows(codes, op.window)
     vectors = vectors[:: math.ceil(len(vectors) / SAMPLED_VECTORS)]
-    cells = layout.cells(weights)
-    counts = np.zeros(1, np.int64)
-    for block in range(0, layout.blocks, layout.column_blocks):
-        for rows in layout.row_groups(layout.block(block).rows):
-            columns = block_columns(layout, cells, rows, range(layout.columns))
-            driven = vectors[:, layout.input_of_row(rows)]
-            for step in input_steps(program.chip, op.precision.activation_bits, op.signed):
-                sums = step.digits(driven).astype(np.float32) @ columns.cells.astype(np.float32)
-                counts = _add_counts(counts, np.abs(sums).astype(np.int64).ravel())
-    return float(max(1, _percentile(counts, program.chip.adc.percentile)))
+    cells, flipped = layout.cells(weights), layout.flipped(weights)
+    steps = input_steps(chip, op.precision.activation_bits, op.signed)
+    for rows in layout.row_sets():
+        conversions = [block_columns(layout, cells, rows, range(layout.columns), flipped[rows])]
+        if chip.crossbar.reads_unit_column:
+            conversions.append(unit_column(rows))
+        driven = vectors[:, layout.input_of_row(rows)]
+        for columns in conversions:
+            yield from _column_sums(columns, driven, steps, whole_products=chip.converts_products)
 
 
-def _add_counts(counts: npt.NDArray[np.int64], sums: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    more = np.bincount(sums, minlength=len(counts))
-    more[: len(counts)] += counts
-    return more
+def _column_sums(
+    columns: Columns, driven: Array, steps: tuple[Part, ...], *, whole_products: bool
+) -> Iterator[Histogram]:
+    cells = columns.cells.astype(np.float32)  # sums are exact: the converter refuses larger ones
+    digits = (driven,) if whole_products else (step.digits(driven) for step in steps)
+    for part in digits:
+        yield Histogram.of((part.astype(np.float32) @ cells).astype(np.int64).ravel())
 
 
-def _percentile(counts: npt.NDArray[np.int64], percentile: float) -> int:
-    """The smallest sum that at least `percentile` of the counted ones do not exceed."""
-    cumulative = np.cumsum(counts)
-    return int(np.searchsorted(cumulative, percentile / 100 * cumulative[-1]))
+def percentile(magnitudes: Histogram, share: float) -> int:
+    """The smallest sum that at least `share` percent of the counted ones do not exceed."""
+    cumulative = np.cumsum(magnitudes.counts)
+    return int(magnitudes.sums[np.searchsorted(cumulative, share / 100 * cumulative[-1])])
+
+
+def least_error_range(histogram: Histogram, whole: Converter) -> float:
+    """The full scale whose converted sums have the least squared error; of several, the widest.
+
+    Tried are fractions of the largest sum, and the range of `whole`, which is what the chip takes uncalibrated.
+    """
+    largest = max(1, int(np.abs(histogram.sums).max(initial=1)))
+    fractions = np.ceil(largest * np.arange(1, CANDIDATES + 1) / CANDIDATES)
+    candidates = sorted({whole.high, *map(float, fractions)}, reverse=True)
+    return min(candidates, key=lambda full_scale: squared_error(histogram, scaled(whole, full_scale)))
+
+
+def scaled(converter: Converter, full_scale: float) -> Converter:
+    """The converter with another full scale."""
+    return replace(converter, low=-full_scale if converter.low < 0 else 0.0, high=full_scale)
+
+
+def squared_error(histogram: Histogram, converter: Converter) -> float:
+    """Squared error of converted sums against the sums, over all that were counted."""
+    errors = converter.values(converter.codes(histogram.sums)) - histogram.sums
+    return float((histogram.counts * errors**2).sum())

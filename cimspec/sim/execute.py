@@ -13,7 +13,7 @@ from typing import Any, assert_never
 import numpy as np
 import numpy.typing as npt
 
-from cimspec.compiler.layout import Block, Layout
+from cimspec.compiler.layout import Block, Flips, Layout
 from cimspec.compiler.program import (
     Accumulate,
     CrossbarLayer,
@@ -28,8 +28,8 @@ from cimspec.compiler.program import (
 from cimspec.compiler.slicing import Part, input_steps
 from cimspec.quant.ops import Array, Constants, apply_vector, fold_pixels, windows
 from cimspec.sim.adc import Converter
-from cimspec.sim.block import Engine, Partial, block_columns, block_sums
-from cimspec.sim.mvm import add_partial, conversion_factors, new_total
+from cimspec.sim.block import Engine, Partial, block_columns, block_sums, unit_column
+from cimspec.sim.mvm import add_partial, conversion_factors, new_total, row_converters
 
 CHUNK = 100
 """Inputs executed at once, one such batch on each core; results depend on neither."""
@@ -87,7 +87,8 @@ class _LayerRun:
     layout: Layout = field(init=False)
     cells: Array = field(init=False)
     windows: Array = field(init=False)  # [batch, invocations, inputs]
-    converter: Converter = field(init=False)
+    flipped: dict[range, Flips] = field(init=False)
+    converters: dict[range, Converter] = field(init=False)
     steps: tuple[Part, ...] = field(init=False)
     held: dict[int, Block] = field(default_factory=dict)
     partials: dict[range, Partial] = field(default_factory=dict)  # by the rows that were read at once
@@ -99,8 +100,9 @@ class _LayerRun:
         self.cells = self.layout.cells(self.constants[op.weights])
         narrow = self.codes.astype(np.int16)  # 8 bits at most, and a quarter of the memory to move
         self.windows = windows(narrow, op.window).reshape(len(self.codes), op.invocations, op.inputs)
-        self.converter = Converter.of(self.program.chip, self.layer.full_scale)
         self.steps = input_steps(self.program.chip, op.precision.activation_bits, op.signed)
+        self.flipped = self.layout.flipped(self.constants[op.weights])
+        self.converters = row_converters(self.layout, self.layer.full_scale, self.steps)
 
     def run(self) -> Array:
         self._run(self.layer.body, wave=0, crossbar=0)
@@ -147,12 +149,16 @@ class _LayerRun:
         steps = self.steps[step_loop.start : step_loop.stop]
         chosen = self.windows[:, loop.start : loop.stop]
         for rows in self.layout.row_groups(block.rows):
-            columns = block_columns(self.layout, self.cells, rows, block.columns)
+            columns = block_columns(self.layout, self.cells, rows, block.columns, self.flipped[rows])
             driven = chosen[..., self.layout.input_of_row(rows)].reshape(-1, len(rows))
-            sums = block_sums(self.engine, columns, driven, steps, self.converter, shortcut=self.shortcut)
+            converter = self.converters[rows]
+            sums = block_sums(self.engine, columns, driven, steps, converter, shortcut=self.shortcut)
             outputs = slice(columns.first_output, columns.first_output + columns.output_count)
-            partial = self._partial(rows)[:, loop.start : loop.stop, outputs]
-            partial += sums.reshape(partial.shape)
+            partial = self._partial(rows)[:, loop.start : loop.stop]
+            partial[..., outputs] += sums.reshape(*partial.shape[:2], columns.output_count)
+            if self.program.chip.crossbar.reads_unit_column and block.columns.stop == self.layout.columns:
+                unit = block_sums(self.engine, unit_column(rows), driven, steps, converter, shortcut=self.shortcut)
+                partial += unit.reshape(*partial.shape[:2], 1) * self.layout.unit_factors(self.flipped[rows])
 
     def _partial(self, rows: range) -> Partial:
         if rows not in self.partials:
@@ -162,11 +168,12 @@ class _LayerRun:
 
     def _accumulate(self) -> Array:
         op = self.layer.op
-        total: npt.NDArray[Any] = new_total(self.converter, len(self.codes) * op.invocations, op.outputs)
-        factors = conversion_factors(self.layout, op.precision.activation_bits, op.signed)
+        total: npt.NDArray[Any] = new_total(self.converters, len(self.codes) * op.invocations, op.outputs)
         for rows in sorted(self.partials, key=lambda group: group.start):
-            add_partial(total, self.partials[rows].reshape(total.shape), self.converter, factors)
-        if self.layout.offset:
+            converter = self.converters[rows]
+            factors = conversion_factors(self.layout, self.flipped[rows], self.steps, converter)
+            add_partial(total, self.partials[rows].reshape(total.shape), converter, factors)
+        if self.layout.offset and not self.program.chip.crossbar.reads_unit_column:
             sums = self.windows.astype(np.int64).sum(axis=2).reshape(-1, 1)
             total -= self.layout.offset * sums
         return fold_pixels(total + self.constants[op.bias], len(self.codes), op.shape)

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cimspec.compiler.layout import Layout
-from cimspec.compiler.slicing import input_steps
+from cimspec.compiler.layout import Flips, Layout
+from cimspec.compiler.slicing import Part, input_steps
 from cimspec.quant.parameters import activation_range, weight_limit
 from cimspec.sim.adc import Converter
-from cimspec.sim.block import Engine, Partial, block_columns, block_sums
+from cimspec.sim.block import Engine, Partial, block_columns, block_sums, drive_factor, unit_column
 from cimspec.sim.reference import reference_mvm
 from cimspec.spec.chip import Chip
 
@@ -34,7 +34,7 @@ def mvm(
     """The product `inputs @ weights.T` as `chip` computes it.
 
     `weights [outputs, inputs]` and `inputs [vectors, inputs]` are integers within `weight_bits` and `activation_bits`.
-    `full_scale` is a calibrated ADC range in units of one cell times one input step; None takes the chip's rows.
+    `full_scale` is a calibrated ADC range in units of one cell times one input digit; None takes the chip's rows.
     `seed` keys the noise of devices; ideal devices, the only ones so far, draw none.
     Returns `[vectors, outputs]`, int64 where the ADC's step is an integer, else float64; the same by both engines.
     Raises `ValueError` for shapes, types or values that do not fit.
@@ -66,36 +66,45 @@ def _kernel_mvm(
     full_scale: float | None,
 ) -> IntArray:
     layout = Layout(chip, weights.shape[1], weights.shape[0], weight_bits)
-    converter = Converter.of(chip, full_scale)
     steps = input_steps(chip, activation_bits, signed_inputs)
-    cells = layout.cells(weights)
+    cells, flipped = layout.cells(weights), layout.flipped(weights)
+    converters = row_converters(layout, full_scale, steps)
     driven = inputs[:, layout.input_of_row(range(layout.rows))]
-    total = new_total(converter, len(inputs), layout.outputs)
-    for block in range(0, layout.blocks, layout.column_blocks):
-        for rows in layout.row_groups(layout.block(block).rows):
-            columns = block_columns(layout, cells, rows, range(layout.columns))
-            part = driven[:, rows.start : rows.stop]
-            partial = block_sums(Engine.KERNEL, columns, part, steps, converter, shortcut=True)
-            add_partial(total, partial, converter, conversion_factors(layout, activation_bits, signed_inputs))
-    if layout.offset:
+    total = new_total(converters, len(inputs), layout.outputs)
+    for rows, converter in converters.items():
+        columns = block_columns(layout, cells, rows, range(layout.columns), flipped[rows])
+        part = driven[:, rows.start : rows.stop]
+        partial = block_sums(Engine.KERNEL, columns, part, steps, converter, shortcut=True)
+        if chip.crossbar.reads_unit_column:
+            unit = block_sums(Engine.KERNEL, unit_column(rows), part, steps, converter, shortcut=True)
+            partial += unit * layout.unit_factors(flipped[rows])
+        add_partial(total, partial, converter, conversion_factors(layout, flipped[rows], steps, converter))
+    if layout.offset and not chip.crossbar.reads_unit_column:
         total -= layout.offset * inputs.astype(np.int64).sum(axis=1, keepdims=True)
     return total
 
 
-def new_total(converter: Converter, vectors: int, outputs: int) -> IntArray:
-    """Zeros `[vectors, outputs]` of the type that the converter's values need."""
-    return np.zeros((vectors, outputs), np.int64 if converter.values_are_integers else np.float64)
+def row_converters(layout: Layout, full_scale: float | None, steps: tuple[Part, ...]) -> dict[range, Converter]:
+    """The converter of each set of rows read at once, sets in row order."""
+    return {rows: Converter.of(layout.chip, full_scale, rows=len(rows), steps=steps) for rows in layout.row_sets()}
 
 
-def conversion_factors(layout: Layout, activation_bits: int, signed: bool) -> int:
-    """Sum over one output's conversions of what their codes are multiplied by."""
-    per_output = layout.column_factors()[: len(layout.slices) * layout.columns_per_slice]
+def new_total(converters: dict[range, Converter], vectors: int, outputs: int) -> IntArray:
+    """Zeros `[vectors, outputs]` of the type that the converters' values need."""
+    integers = all(converter.values_are_integers for converter in converters.values())
+    return np.zeros((vectors, outputs), np.int64 if integers else np.float64)
+
+
+def conversion_factors(layout: Layout, flips: Flips, steps: tuple[Part, ...], converter: Converter) -> IntArray:
+    """Sum over each output's conversions of what their codes are multiplied by: `[outputs]`."""
+    columns = slice(0, layout.outputs * len(layout.slices) * layout.columns_per_slice)
+    signed = np.where(flips, -layout.column_factors(), layout.column_factors())[columns].reshape(layout.outputs, -1)
     if layout.chip.converts_differences and layout.columns_per_slice == 2:
-        per_output = per_output[0::2]
-    return int(per_output.sum()) * sum(step.factor for step in input_steps(layout.chip, activation_bits, signed))
+        signed = signed[:, 0::2]
+    return np.asarray((signed.sum(axis=1) + layout.unit_factors(flips)) * drive_factor(steps, converter))
 
 
-def add_partial(total: IntArray, partial: Partial, converter: Converter, factors: int) -> None:
+def add_partial(total: IntArray, partial: Partial, converter: Converter, factors: IntArray) -> None:
     """Add one set of rows to `total`, in place: the ADC's step and zero are applied here, once."""
     if converter.values_are_integers:
         total += partial * int(converter.lsb) + int(converter.zero) * factors

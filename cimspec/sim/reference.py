@@ -2,7 +2,8 @@
 
 For every set of rows read at once, every input step and every weight slice, a column sums `step * cell` over its rows;
 the ADC turns the sum into a code; codes are shifted and added as integers; step and zero of the ADC are applied once
-per set of rows, in float64, sets in row order.
+per set of rows, in float64, sets in row order. With `conversion = per_product` the steps' sums are weighted and added
+before the ADC, and there is one code for each slice.
 """
 
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ from cimspec.sim.adc import Converter
 from cimspec.spec.chip import Chip, Encoding, Subtraction
 
 IntArray = npt.NDArray[Any]
+
+Plane = tuple[IntArray | int, IntArray]
+"""What is converted apart: what its codes are multiplied by (for each output), and cells `[rows, outputs]`."""
 
 
 def reference_mvm(
@@ -33,30 +37,64 @@ def reference_mvm(
     int64 where the ADC's values are integers, else float64.
     """
     planes = list(_planes(chip, weights, weight_bits))
-    converter = Converter.of(chip, full_scale)
     steps = input_steps(chip, activation_bits, signed_inputs)
     driven = np.repeat(inputs.astype(np.int64), planes[0][1].shape[0] // weights.shape[1], axis=1)
+    offset = 1 << (weight_bits - 1)
+    sets = list(_row_sets(chip, driven.shape[1]))
+    converters = [Converter.of(chip, full_scale, rows=rows.stop - rows.start, steps=steps) for rows in sets]
 
-    total: IntArray = np.zeros((len(inputs), len(weights)), np.int64 if converter.values_are_integers else np.float64)
-    for rows in _row_sets(chip, driven.shape[1]):
-        partial = np.zeros((len(inputs), len(weights)), np.int64)
-        factors = 0
-        for step in steps:
-            for factor, plane in planes:
-                sums = step.digits(driven[:, rows]) @ plane[rows]
-                partial += step.factor * factor * converter.codes(sums)
-                factors += step.factor * factor
+    integers = all(converter.values_are_integers for converter in converters)
+    total: IntArray = np.zeros((len(inputs), len(weights)), np.int64 if integers else np.float64)
+    for rows, converter in zip(sets, converters, strict=True):
+        read = [(factor, cells[rows]) for factor, cells in planes]
+        if chip.crossbar.complements:
+            read = _complemented(chip, read)
+        if chip.crossbar.reads_unit_column:
+            read.append((-offset, np.ones((rows.stop - rows.start, 1), np.int64)))
+        partial, zeros = _add_codes(converter, steps, driven[:, rows], read, len(weights))
         if converter.values_are_integers:
-            total += partial * int(converter.lsb) + int(converter.zero) * factors
+            total += partial * int(converter.lsb) + int(converter.zero) * zeros
         else:
-            total += partial * converter.lsb + converter.zero * factors
-    if chip.crossbar.encoding is Encoding.OFFSET:
-        total -= (inputs.astype(np.int64).sum(axis=1, keepdims=True)) << (weight_bits - 1)
+            total += partial * converter.lsb + converter.zero * zeros
+    if chip.crossbar.encoding is Encoding.OFFSET and not chip.crossbar.reads_unit_column:
+        total -= offset * inputs.astype(np.int64).sum(axis=1, keepdims=True)
     return total
 
 
-def _planes(chip: Chip, weights: IntArray, weight_bits: int) -> Iterator[tuple[int, IntArray]]:
-    """What is converted apart: (factor, cells `[rows, outputs]`) for every slice and sign."""
+def _add_codes(
+    converter: Converter, steps: tuple[Part, ...], driven: IntArray, planes: list[Plane], outputs: int
+) -> tuple[IntArray, IntArray]:
+    """Codes of one set of rows, shifted and added `[vectors, outputs]`; how often the ADC's zero is in them."""
+    partial, zeros = np.zeros((len(driven), outputs), np.int64), np.zeros(outputs, np.int64)
+    for factor, cells in planes:
+        sums = [step.digits(driven) @ cells for step in steps]
+        if converter.converts_products:
+            product = np.asarray(sum(step.factor * step_sums for step, step_sums in zip(steps, sums, strict=True)))
+            partial += factor * converter.codes(product)
+            zeros += factor
+        else:
+            for step, step_sums in zip(steps, sums, strict=True):
+                partial += step.factor * factor * converter.codes(step_sums)
+                zeros += step.factor * factor
+    return partial, zeros
+
+
+def _complemented(chip: Chip, planes: list[Plane]) -> list[Plane]:
+    """Columns whose cells sum to more than half of what they can, stored as `largest - cell`.
+
+    `sum(x * cell) = largest * sum(x) - sum(x * (largest - cell))`, where sum(x) is the unit column's.
+    """
+    stored: list[Plane] = []
+    units: IntArray = np.zeros(planes[0][1].shape[1], np.int64)
+    for factor, cells in planes:
+        flipped = 2 * cells.sum(axis=0) > len(cells) * chip.largest_cell
+        stored.append((np.where(flipped, -factor, factor), np.where(flipped, chip.largest_cell - cells, cells)))
+        units += np.where(flipped, factor * chip.largest_cell, 0)
+    return [*stored, (units, np.ones((len(planes[0][1]), 1), np.int64))]
+
+
+def _planes(chip: Chip, weights: IntArray, weight_bits: int) -> Iterator[Plane]:
+    """Every slice and sign of the weights."""
     integers = weights.T.astype(np.int64)
     positive, negative = np.maximum(integers, 0), np.maximum(-integers, 0)
     for part in weight_slices(chip, weight_bits):

@@ -3,9 +3,20 @@
 Parts that could not be bound are None, and rules about them are left out.
 """
 
+from bisect import bisect_right
+
 from cimspec.diag import did_you_mean
 from cimspec.spec.blocks import Binding
-from cimspec.spec.chip import AdcRange, Chip, Encoding, Subtraction
+from cimspec.spec.chip import (
+    LARGEST_EXACT_SUM,
+    WIDEST_INPUT,
+    AdcCalibration,
+    AdcLevels,
+    AdcRange,
+    Chip,
+    Encoding,
+    Subtraction,
+)
 from cimspec.spec.search import SearchSpec
 from cimspec.spec.workload import Conv2dSpec, LinearSpec, ModelSpec
 
@@ -19,7 +30,10 @@ def check(
     if chip:
         check_active_rows(chip, binding)
         check_subtraction(chip, binding)
-        if chip.active_rows <= chip.crossbar.rows:
+        check_unit_column(chip, binding)
+        check_calibration(chip, binding)
+        check_levels(chip, binding)
+        if chip.active_rows <= chip.crossbar.rows and chip.adc.codes > 1:
             check_adc_bits(chip, binding)
     if search and not has_data:
         span = binding.spans["search",]
@@ -61,23 +75,94 @@ def check_subtraction(chip: Chip, binding: Binding) -> None:
         )
 
 
+def check_unit_column(chip: Chip, binding: Binding) -> None:
+    """A unit column is what an offset is taken off with; complements are completed by it."""
+    crossbar = chip.crossbar
+    for name, is_set in (("unit_column", crossbar.unit_column), ("complement", crossbar.complement)):
+        if is_set and crossbar.encoding is not Encoding.OFFSET:
+            binding.diagnostics.error(
+                "CIM305",
+                f"with `encoding = {crossbar.encoding}` there is no unit column",
+                binding.spans["chip", "crossbar", name],
+                label="remove this field, or set `encoding = offset`",
+            )
+    if crossbar.complement and crossbar.encoding is Encoding.OFFSET and not crossbar.unit_column:
+        binding.diagnostics.error(
+            "CIM306",
+            "columns that are stored complemented need a unit column",
+            binding.spans["chip", "crossbar", "complement"],
+            label="remove this field, or set `unit_column = true`",
+        )
+
+
+def check_calibration(chip: Chip, binding: Binding) -> None:
+    """How a range is calibrated matters where it is."""
+    adc = chip.adc
+    for name in ("calibration", "percentile"):
+        span = binding.spans.get(("chip", "adc", name))
+        if span is None:
+            continue
+        if adc.range is not AdcRange.CALIBRATED:
+            message, label = f"with `range = {adc.range}`", "set `range = calibrated`"
+        elif name == "percentile" and adc.calibration is not AdcCalibration.PERCENTILE:
+            message, label = f"with `calibration = {adc.calibration}`", "set `calibration = percentile`"
+        else:
+            continue
+        message = f"{message} the field `{name}` has no effect"
+        binding.diagnostics.warning("CIM307", message, span, label=f"remove this field, or {label}")
+
+
+def check_levels(chip: Chip, binding: Binding) -> None:
+    """Sign-magnitude levels are for sums of both signs, and more than one."""
+    adc = chip.adc
+    if adc.levels is not AdcLevels.SIGN_MAGNITUDE:
+        return
+    if adc.codes < 2:
+        message = "a sign-magnitude ADC of 1 bit has one level, zero"
+        binding.diagnostics.error("CIM309", message, binding.spans["chip", "adc", "bits"], label="write 2 or more")
+    elif not (chip.converts_differences or chip.converts_products):
+        binding.diagnostics.warning(
+            "CIM308",
+            "`levels = sign_magnitude` gives a code away: column sums are never negative",
+            binding.spans["chip", "adc", "levels"],
+            label="remove this field",
+        )
+
+
 def check_adc_bits(chip: Chip, binding: Binding) -> None:
     """An ADC that cannot tell all column sums apart loses accuracy."""
     adc = chip.adc
-    needed = bits_for_sums(chip.largest_column_sum, chip.converts_differences)
+    largest = chip.largest_sum(chip.active_rows, widest_input(chip))
+    if chip.converts_products and largest > LARGEST_EXACT_SUM:
+        check_exact_sums(chip, largest, binding)
+        return
+    needed = bits_for_sums(largest, chip.converts_differences, adc.levels)
     if adc.bits >= needed:
         return
-    message = f"a column sum needs {needed} bits, `adc.bits` is {adc.bits}"
+    summed = "the product of 8-bit inputs" if chip.converts_products else "a column sum"
+    message = f"{summed} needs {needed} bits, `adc.bits` is {adc.bits}"
     span = binding.spans["chip", "adc", "bits"]
     notes = ["`cimspec run` measures what that costs in accuracy"]
     if adc.range is AdcRange.CALIBRATED:
         notes = ["`range = calibrated` gives the codes to the sums that occur; `cimspec run` measures the loss"]
-    if needed - adc.bits > HOPELESS_BITS:
+    # Chips that convert whole products are built to be many bits short: what occurs is far below the largest.
+    if needed - adc.bits > HOPELESS_BITS and not chip.converts_products:
         label = f"more than {HOPELESS_BITS} bits short"
         binding.diagnostics.error("CIM301", message, span, label=label, help=adc_help(chip, needed))
     else:
         label = "sums that differ by little get the same code"
         binding.diagnostics.warning("CIM301", message, span, label=label, notes=notes, help=adc_help(chip, needed))
+
+
+def check_exact_sums(chip: Chip, largest: int, binding: Binding) -> None:
+    """Report that whole products are larger than what is computed exactly."""
+    binding.diagnostics.error(
+        "CIM310",
+        f"the product of 8-bit inputs sums to {largest:,}; beyond {LARGEST_EXACT_SUM:,} sums are not exact",
+        binding.spans["chip", "adc", "conversion"],
+        label="set `conversion = per_step`",
+        help=f"set `active_rows = {most_rows(chip, LARGEST_EXACT_SUM)}`, or store fewer bits in a cell",
+    )
 
 
 def adc_help(chip: Chip, needed: int) -> str:
@@ -86,19 +171,31 @@ def adc_help(chip: Chip, needed: int) -> str:
     edits = [f"`adc.bits = {needed}`"] if needed <= most_bits else []
     rows = fitting_rows(chip)
     edits += [f"`active_rows = {rows}`"] if rows else []
-    return f"set {' or '.join(edits)}" if edits else "store fewer bits in a cell, or apply fewer input bits at once"
+    fewer = "convert each step" if chip.converts_products else "apply fewer input bits at once"
+    return f"set {' or '.join(edits)}" if edits else f"store fewer bits in a cell, or {fewer}"
 
 
 def fitting_rows(chip: Chip) -> int:
     """The most rows whose sums the ADC can tell apart; 0 if it cannot even those of one row."""
-    codes = (1 << chip.adc.bits) - 1
-    levels = codes // 2 if chip.converts_differences else codes
-    return min(levels // chip.largest_row_sum, chip.crossbar.rows)
+    levels = chip.adc.codes - 1
+    return most_rows(chip, levels // 2 if chip.converts_differences else levels)
 
 
-def bits_for_sums(largest: int, is_signed: bool) -> int:
+def most_rows(chip: Chip, largest: int) -> int:
+    """The most rows whose sums do not exceed `largest`."""
+    rows = range(chip.crossbar.rows + 1)
+    return bisect_right(rows, largest, key=lambda count: chip.largest_sum(count, widest_input(chip))) - 1
+
+
+def widest_input(chip: Chip) -> int:
+    """The largest input of what is converted at once: a step, or all of an activation."""
+    return WIDEST_INPUT if chip.converts_products else chip.largest_digit
+
+
+def bits_for_sums(largest: int, is_signed: bool, levels: AdcLevels = AdcLevels.FULL) -> int:
     """Bits of an ADC that gives every sum from 0, or from -largest, to `largest` a code of its own."""
-    return (2 * largest if is_signed else largest).bit_length()
+    steps = 2 * largest if is_signed else largest
+    return (steps + (levels is AdcLevels.SIGN_MAGNITUDE)).bit_length()
 
 
 def check_keep(search: SearchSpec, model: ModelSpec, binding: Binding) -> None:

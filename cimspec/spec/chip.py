@@ -10,13 +10,19 @@ from cimspec.units import Bits, TimeNs
 
 Lines = Annotated[int, Field(ge=1, le=16384)]
 
+LARGEST_EXACT_SUM = 1 << 24
+"""Column sums up to here are exact in float32, in which an ADC's codes are computed."""
+
+WIDEST_INPUT = 255
+"""The largest activation code: those of networks have 8 bits at most."""
+
 
 class Encoding(StrEnum):
     """How signed weights become non-negative cells."""
 
     DIFFERENTIAL_COLUMNS = "differential_columns"  # positive and negative part in neighbouring columns
     DIFFERENTIAL_ROWS = "differential_rows"  # in neighbouring rows, the second driven with the opposite sign
-    OFFSET = "offset"  # w + 2^(w-1) in one column; the offset is taken off digitally (ISAAC)
+    OFFSET = "offset"  # w + 2^(w-1) in one column; the offset is taken off (ISAAC)
     TWOS_COMPLEMENT = "twos_complement"  # the sign bit in a slice of its own, of weight -2^(w-1)
 
 
@@ -31,7 +37,29 @@ class AdcRange(StrEnum):
     """What the ADC's full scale is taken from."""
 
     ROWS = "rows"  # the largest sum that `active_rows` rows can make
-    CALIBRATED = "calibrated"  # a percentile of each layer's column sums on training inputs
+    ROWS_USED = "rows_used"  # the largest sum of the rows that a block really reads at once
+    CALIBRATED = "calibrated"  # each layer's column sums on training inputs
+
+
+class AdcCalibration(StrEnum):
+    """How a calibrated full scale is chosen from the column sums that occur."""
+
+    PERCENTILE = "percentile"  # a percentile of their magnitudes
+    MSE = "mse"  # the one with the least squared error of converted sums
+
+
+class AdcConversion(StrEnum):
+    """What is converted."""
+
+    PER_STEP = "per_step"  # each step's sum; codes are shifted and added
+    PER_PRODUCT = "per_product"  # the steps' sums, weighted and added in analog: one conversion for each slice
+
+
+class AdcLevels(StrEnum):
+    """How many codes there are."""
+
+    FULL = "full"  # 2^bits
+    SIGN_MAGNITUDE = "sign_magnitude"  # 2^bits - 1, so that zero is a level of a symmetric range
 
 
 class AdcStep(StrEnum):
@@ -39,6 +67,22 @@ class AdcStep(StrEnum):
 
     EXACT = "exact"  # range / (2^bits - 1), at least 1
     POWER_OF_TWO = "power_of_two"  # the next power of two, so that conversion is a shift
+
+
+class Rounding(StrEnum):
+    """Which code a sum between two levels gets."""
+
+    HALF_EVEN = "half_even"  # the nearest; of two, the even one
+    HALF_UP = "half_up"  # the nearest; of two, the upper one
+    HALF_AWAY = "half_away"  # the nearest; of two, the one further from code 0
+    DOWN = "down"  # the one below
+
+
+class SignedInputs(StrEnum):
+    """How signed inputs drive the rows."""
+
+    TWOS_COMPLEMENT = "twos_complement"  # the sign bit in a step of its own
+    POSITIVE_NEGATIVE = "positive_negative"  # steps of max(x, 0), then steps of max(-x, 0), whose codes are subtracted
 
 
 class WeightMode(StrEnum):
@@ -69,8 +113,26 @@ class Crossbar(SpecModel):
     active_rows: Lines | None = Field(default=None, description="rows read at once; all of them if left out")
     cell_bits: Annotated[Bits, Field(ge=1, le=8)] = Field(description="bits that one cell stores")
     encoding: Encoding = Field(description="how signed weights become cells")
+    unit_column: bool = Field(
+        default=False,
+        description="with `encoding = offset`: read the sum of inputs from a column of ones through the ADC",
+    )
+    complement: bool = Field(
+        default=False,
+        description="with `unit_column`: store columns complemented whose cells sum to more than half",
+    )
     write_latency_ns: TimeNs = Field(description="time to write a whole crossbar")
     read_latency_ns: TimeNs = Field(description="time of one read: one step of the inputs, all columns converted")
+
+    @property
+    def reads_unit_column(self) -> bool:
+        """Whether the sum of inputs that an offset needs is read through the ADC."""
+        return self.unit_column and self.encoding is Encoding.OFFSET
+
+    @property
+    def complements(self) -> bool:
+        """Whether columns may be stored complemented."""
+        return self.complement and self.reads_unit_column
 
 
 class Adc(SpecModel):
@@ -78,19 +140,39 @@ class Adc(SpecModel):
 
     bits: Annotated[Bits, Field(ge=1, le=16)] = Field(description="resolution")
     range: AdcRange = Field(default=AdcRange.ROWS, description="what the full scale is taken from")
-    percentile: Annotated[float, Field(gt=50, le=100)] = Field(
-        default=99.9, description="of the column sums, for `range = calibrated`"
+    calibration: AdcCalibration = Field(
+        default=AdcCalibration.PERCENTILE, description="how `range = calibrated` chooses the full scale"
     )
+    percentile: Annotated[float, Field(gt=50, le=100)] = Field(
+        default=99.9, description="of the column sums, for `calibration = percentile`"
+    )
+    conversion: AdcConversion = Field(default=AdcConversion.PER_STEP, description="what is converted")
     step: AdcStep = Field(default=AdcStep.EXACT, description="how the step follows from the range")
+    levels: AdcLevels = Field(default=AdcLevels.FULL, description="how many codes there are")
+    rounding: Rounding | None = Field(
+        default=None,
+        description="which code a sum between two levels gets; if left out half_even, or half_up with `power_of_two`",
+    )
     subtraction: Subtraction = Field(
         default=Subtraction.AFTER_ADC, description="where differential columns are subtracted"
     )
+
+    @property
+    def codes(self) -> int:
+        """How many codes there are."""
+        return (1 << self.bits) - (self.levels is AdcLevels.SIGN_MAGNITUDE)
+
+    @property
+    def code_rounding(self) -> Rounding:
+        """The rounding that is written, or the one that goes with the step."""
+        return self.rounding or (Rounding.HALF_EVEN if self.step is AdcStep.EXACT else Rounding.HALF_UP)
 
 
 class Dac(SpecModel):
     """The converter that drives the rows."""
 
     bits: Annotated[Bits, Field(ge=1, le=8)] = Field(default=1, description="input bits applied at once")
+    signed: SignedInputs = Field(default=SignedInputs.TWOS_COMPLEMENT, description="how signed inputs drive the rows")
 
 
 class Chip(SpecModel):
@@ -111,14 +193,34 @@ class Chip(SpecModel):
         return self.crossbar.active_rows or self.crossbar.rows
 
     @property
-    def largest_row_sum(self) -> int:
-        """The most that one row adds to a column in one step: `(2^cell_bits-1) * (2^dac_bits-1)`."""
-        return ((1 << self.crossbar.cell_bits) - 1) * ((1 << self.dac.bits) - 1)
+    def largest_cell(self) -> int:
+        """What a full cell stores."""
+        return (1 << self.crossbar.cell_bits) - 1
+
+    @property
+    def largest_digit(self) -> int:
+        """The largest input that is applied at once."""
+        return (1 << self.dac.bits) - 1
 
     @property
     def largest_column_sum(self) -> int:
         """The largest sum that the active rows can make in one step."""
-        return self.active_rows * self.largest_row_sum
+        return self.largest_sum(self.active_rows, self.largest_digit)
+
+    def largest_sum(self, rows: int, largest_input: int) -> int:
+        """The largest sum that one column of `rows` rows can make, each driven with up to `largest_input`.
+
+        With complements a column's cells sum to half at most, but those of the unit column to `rows`.
+        """
+        cells = rows * self.largest_cell
+        if self.crossbar.complements:
+            cells = max(cells // 2, rows)
+        return cells * largest_input
+
+    @property
+    def converts_products(self) -> bool:
+        """Whether the ADC converts whole products, the sum over all steps."""
+        return self.adc.conversion is AdcConversion.PER_PRODUCT
 
     @property
     def converts_differences(self) -> bool:

@@ -74,9 +74,9 @@ def test_explain_tells_what_a_code_means(cimspec):
     done = cimspec("explain", "CIM301")
     assert done.returncode == 0
     assert done.stdout.startswith("CIM301: ")
-    wrong = cimspec("explain", "CIM3O1")
+    wrong = cimspec("explain", "CIM3O4")
     assert wrong.returncode == 2
-    assert "CIM301" in wrong.stderr
+    assert "CIM304" in wrong.stderr
 
 
 def test_list_shows_what_can_be_written(cimspec):

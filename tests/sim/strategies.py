@@ -7,11 +7,16 @@ from hypothesis import strategies as st
 
 from cimspec.spec.chip import (
     Adc,
+    AdcConversion,
+    AdcLevels,
+    AdcRange,
     AdcStep,
     Chip,
     Crossbar,
     Dac,
     Encoding,
+    Rounding,
+    SignedInputs,
     SliceCount,
     StepCount,
     Subtraction,
@@ -28,31 +33,47 @@ class Product:
     options: dict
 
 
+LOSSLESS_PRODUCT_ROWS = 8
+"""Rows whose products 16 bits tell apart, differences of 4-bit cells and 8-bit inputs: 2 * 8 * 15 * 255 < 2^16."""
+
+
 @st.composite
 def chips(draw, *, lossless: bool = False) -> Chip:
     """Any chip of up to 40 x 40 cells; `lossless` gives it an ADC that tells all sums apart."""
     rows, columns = draw(st.integers(1, 40)), draw(st.integers(1, 20)) * 2
     encoding = draw(st.sampled_from(Encoding))
+    conversion = draw(st.sampled_from(AdcConversion))
+    active_rows = draw(st.none() | st.integers(1, rows))
+    if lossless and conversion is AdcConversion.PER_PRODUCT:
+        active_rows = min(active_rows or rows, LOSSLESS_PRODUCT_ROWS)
+    unit_column = encoding is Encoding.OFFSET and draw(st.booleans())
     crossbar = Crossbar(
         rows=rows,
         columns=columns,
-        active_rows=draw(st.none() | st.integers(1, rows)),
+        active_rows=active_rows,
         cell_bits=draw(st.integers(1, 4)),
         encoding=encoding,
+        unit_column=unit_column,
+        complement=unit_column and draw(st.booleans()),
         write_latency_ns=56000.0,
         read_latency_ns=1400.0,
     )
     before = encoding is Encoding.DIFFERENTIAL_COLUMNS and draw(st.booleans())
+    levels = draw(st.sampled_from(AdcLevels))
     adc = Adc(
-        bits=16 if lossless else draw(st.integers(1, 9)),
+        bits=16 if lossless else draw(st.integers(1 if levels is AdcLevels.FULL else 2, 9)),
+        range=draw(st.sampled_from([AdcRange.ROWS, AdcRange.ROWS_USED])),
+        conversion=conversion,
         step=draw(st.sampled_from(AdcStep)),
+        levels=levels,
+        rounding=draw(st.none() | st.sampled_from(Rounding)),
         subtraction=Subtraction.BEFORE_ADC if before else Subtraction.AFTER_ADC,
     )
     return Chip(
         name="random",
         crossbar=crossbar,
         adc=adc,
-        dac=Dac(bits=draw(st.integers(1, 3))),
+        dac=Dac(bits=draw(st.integers(1, 3)), signed=draw(st.sampled_from(SignedInputs))),
         crossbars=draw(st.integers(1, 5)),
         slices=draw(st.sampled_from(SliceCount)),
         steps=draw(st.sampled_from(StepCount)),

@@ -6,12 +6,13 @@ import pytest
 from cimspec.compiler import compile_program
 from cimspec.sim import Converter, execute
 from cimspec.sim.calibrate import calibrate_ranges
-from cimspec.spec.chip import Adc, AdcRange, AdcStep
+from cimspec.spec.chip import Adc, AdcRange, AdcStep, Rounding
 from tests.compiler.test_program import make_case, make_chip
 
 
 def converter(bits: int, high: float, *, low: float = 0.0, step: AdcStep = AdcStep.EXACT) -> Converter:
-    return Converter(float(low), float(high), bits, step)
+    rounding = Rounding.HALF_EVEN if step is AdcStep.EXACT else Rounding.HALF_UP
+    return Converter(float(low), float(high), bits, step, rounding)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,16 @@ CODES = (
     Code(
         "CIM301",
         "ADC short of bits",
-        what="The ADC cannot tell all column sums apart. An error only when it is more than 12 bits short.",
+        what=(
+            "The ADC cannot tell all column sums apart. An error only when it is more than 12 bits short of what "
+            "one step needs."
+        ),
         why=(
             "A column sums up to M = active_rows * (2^cell - 1) * (2^dac.bits - 1); without loss that "
-            "takes ceil(log2(M + 1)) bits, or ceil(log2(2M + 1)) where sums can be negative. Most published "
+            "takes ceil(log2(M + 1)) bits, or ceil(log2(2M + 1)) where sums can be negative. With "
+            "`conversion = per_product` the last factor is the largest input, 255 for 8 bits. With `complement` "
+            "cells sum to floor(active_rows * (2^cell - 1) / 2) at most, but those of the unit column to active_rows. "
+            "With `levels = sign_magnitude` there is one code less. Most published "
             "chips are a few bits short and lose some accuracy, which `cimspec run` measures."
         ),
         example="crossbar { rows = 256; cell = 4 bit; ... }; adc { bits = 8 }",
@@ -41,5 +47,69 @@ CODES = (
         why="Positive and negative columns are neighbours that share a converter, so columns come in pairs.",
         example="crossbar { columns = 63; ... }; adc { subtraction = before_adc; ... }",
         fix="crossbar { columns = 64; ... }; adc { subtraction = before_adc; ... }",
+    ),
+    Code(
+        "CIM305",
+        "no offset, no unit column",
+        what="`unit_column` or `complement` with an encoding other than `offset`.",
+        why=(
+            "A unit column of ones reads the sum of inputs, which takes the offset off again and completes columns "
+            "that are stored complemented. The other encodings have no offset, and no such column."
+        ),
+        example="crossbar { encoding = twos_complement; unit_column = true; ... }",
+        fix="crossbar { encoding = offset; unit_column = true; ... }",
+    ),
+    Code(
+        "CIM306",
+        "complement without a unit column",
+        what="`complement = true` without `unit_column = true`.",
+        why=(
+            "A column that is stored complemented gives (2^cell - 1) * sum(inputs) minus what it should; that sum of "
+            "inputs is the unit column's."
+        ),
+        example="crossbar { encoding = offset; complement = true; ... }",
+        fix="crossbar { encoding = offset; unit_column = true; complement = true; ... }",
+    ),
+    Code(
+        "CIM307",
+        "calibration of a range that is not calibrated",
+        what=(
+            "`calibration` or `percentile` where the ADC's range does not depend on it. A warning: the field has no "
+            "effect."
+        ),
+        why=(
+            "Ranges `rows` and `rows_used` follow from the crossbar; only `range = calibrated` looks at the sums that "
+            "occur, and only `calibration = percentile` at a percentile of them."
+        ),
+        example="adc { bits = 6; percentile = 99.5 }",
+        fix="adc { bits = 6; range = calibrated; percentile = 99.5 }",
+    ),
+    Code(
+        "CIM308",
+        "sign-magnitude levels without negative sums",
+        what="`levels = sign_magnitude` where column sums are never negative. A warning: one code is given away.",
+        why=(
+            "2^bits - 1 levels make zero a level of a range [-M, M]; of a range [0, M] it is one anyway. Sums are "
+            "negative where differences are converted (`differential_rows`, `subtraction = before_adc`), or whole "
+            "products of signed inputs (`conversion = per_product`)."
+        ),
+        example="crossbar { encoding = offset; ... }; adc { bits = 8; levels = sign_magnitude }",
+        fix="crossbar { encoding = offset; ... }; adc { bits = 8 }",
+    ),
+    Code(
+        "CIM309",
+        "an ADC with one level",
+        what="`levels = sign_magnitude` with `bits = 1`.",
+        why="2^bits - 1 = 1 level tells nothing apart.",
+        example="adc { bits = 1; levels = sign_magnitude }",
+        fix="adc { bits = 2; levels = sign_magnitude }",
+    ),
+    Code(
+        "CIM310",
+        "products too large to be exact",
+        what="With `conversion = per_product`, the product of 8-bit inputs can exceed 2^24.",
+        why="Codes are computed in float32, which holds integers up to 2^24; larger ones are rounded before the ADC.",
+        example="crossbar { rows = 8192; cell = 4 bit; ... }; adc { bits = 12; conversion = per_product }",
+        fix="crossbar { rows = 4096; cell = 4 bit; ... }; adc { bits = 12; conversion = per_product }",
     ),
 )

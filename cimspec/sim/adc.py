@@ -123,7 +123,7 @@ def _round(scaled: npt.NDArray[np.float32], rounding: Rounding) -> npt.NDArray[n
         case Rounding.HALF_EVEN:
             return np.rint(scaled)
         case Rounding.HALF_UP:
-            return np.floor(scaled + half)
+            return np.asarray(np.floor(scaled + half))
         case Rounding.HALF_AWAY:
             return np.asarray(np.trunc(scaled + np.copysign(half, scaled)))
         case Rounding.DOWN:

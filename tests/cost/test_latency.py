@@ -5,11 +5,11 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cimspec.compiler import compile_program, schedule_layer
-from cimspec.cost import program_cost
+from cimspec.compiler import Program, compile_program, schedule_layer
+from cimspec.cost import layer_cost, program_cost
 from cimspec.graph.precision import Precision
 from cimspec.quant.ops import WHOLE_VECTOR, MatMul
-from cimspec.spec.chip import Adc, Chip, Crossbar, Encoding, SliceCount, StepCount
+from cimspec.spec.chip import Adc, Chip, Crossbar, Dac, Encoding, SignedInputs, SliceCount, StepCount
 from tests.compiler.strategies import Case, cases
 from tests.sim.strategies import chips
 
@@ -50,13 +50,28 @@ def test_a_program_takes_what_the_formula_says(
         name="c", crossbar=crossbar, adc=Adc(bits=12), crossbars=crossbars, slices=SliceCount.FULL, steps=StepCount.FULL
     )
     op = MatMul("y", "x", "y", WHOLE_VECTOR, inputs, outputs, (outputs, pixels), Precision(*precision), False, "w", "b")
-    from cimspec.compiler import Program
-    from cimspec.cost import layer_cost
-
     layer = schedule_layer(op, chip)
     cost = layer_cost(Program("p", chip, "x", (inputs,), (layer,)), layer)
     expected = paper_latency_us(op, encoding, size, cell_bits, crossbars)
     assert math.isclose(cost.latency_ns / 1e3, expected, rel_tol=1e-12)
+
+
+def test_signed_inputs_as_two_parts_take_the_steps_of_both():
+    # 8-bit signed inputs, 1-bit DAC: 8 steps as two's complement, 2 * 7 as two parts; 1 block.
+    op = MatMul("y", "x", "y", WHOLE_VECTOR, 4, 4, (4, 10), Precision(2, 8), True, "w", "b")
+    crossbar = Crossbar(
+        rows=8,
+        columns=8,
+        cell_bits=1,
+        encoding=Encoding.DIFFERENTIAL_COLUMNS,
+        write_latency_ns=56000.0,
+        read_latency_ns=1400.0,
+    )
+    for signed, steps in ((SignedInputs.TWOS_COMPLEMENT, 8), (SignedInputs.POSITIVE_NEGATIVE, 14)):
+        chip = Chip(name="c", crossbar=crossbar, adc=Adc(bits=8), dac=Dac(signed=signed))
+        layer = schedule_layer(op, chip)
+        cost = layer_cost(Program("p", chip, "x", (4,), (layer,)), layer)
+        assert math.isclose(cost.latency_ns, 56000 + 10 * steps * 1400)
 
 
 @settings(max_examples=50, deadline=None)

@@ -15,7 +15,7 @@ CHECKED = os.environ.get("CIMSPEC_CHECKED_KERNELS") == "1"
 FLAGS = [] if sys.platform == "win32" else ["-O3", "-ffp-contract=off"]
 
 extensions = [
-    Extension(f"cimspec._kernels.{path.stem}", [path.as_posix()], extra_compile_args=FLAGS)
+    Extension(f"cimspec._kernels.{path.stem}", [path.as_posix()], include_dirs=["kernels"], extra_compile_args=FLAGS)
     for path in sorted(Path("kernels").glob("*.pyx"))
 ]
 

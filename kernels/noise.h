@@ -25,48 +25,48 @@ enum { CIM_GROUP = 64, CIM_GROUP_COUNTERS = 16, CIM_ROUNDS = 10, CIM_DEGREE = 6 
 
 /* Coefficient of power k (row) for the octave of a float (column: the low five bits of its exponent). */
 static const CIM_ALIGNED float cim_quantile[CIM_DEGREE + 1][32] = {
-    {-6.05582666f, -5.94326687f, -5.82864475f, -5.71184349f, -5.5927372f, -5.47118568f,
-     -5.34703445f, -5.2201128f, -5.09023094f, -4.95717478f, -4.82070589f, -4.68055296f,
-     -4.53640795f, -4.387918f, -4.23467541f, -4.07620621f, -3.91195297f, -3.74125242f,
-     -3.56330776f, -3.37714577f, -3.18155956f, -2.97502065f, -2.75554872f, -2.52050209f,
+    {-6.08510447f, -5.95750761f, -5.83574390f, -5.71542454f, -5.59455442f, -5.47211075f,
+     -5.34750652f, -5.22035408f, -5.09035444f, -4.95723820f, -4.82073832f, -4.68056965f,
+     -4.53641653f, -4.38792229f, -4.23467779f, -4.07620764f, -3.91195345f, -3.74125266f,
+     -3.56330776f, -3.37714601f, -3.18155956f, -2.97502065f, -2.75554872f, -2.52050209f,
      -2.26622677f, -1.98742783f, -1.67593956f, -1.31801081f, -0.887146413f, -0.318639219f,
-     -6.27517271f, -6.16642952f},
-    {0.107304804f, 0.10923633f, 0.111274332f, 0.113428861f, 0.115711346f, 0.118134849f,
-     0.120714359f, 0.123467162f, 0.12641336f, 0.12957643f, 0.132983997f, 0.136668876f,
-     0.1406703f, 0.145035654f, 0.149822831f, 0.155103296f, 0.16096656f, 0.167526335f,
-     0.174929589f, 0.183370113f, 0.193109438f, 0.204510078f, 0.218091473f, 0.234628201f,
+     0.00000000f, -6.33795786f},
+    {0.162649944f, 0.118399464f, 0.115975872f, 0.115772672f, 0.116893075f, 0.118734248f,
+     0.121019401f, 0.123622738f, 0.126492858f, 0.129617080f, 0.133004829f, 0.136679560f,
+     0.140675768f, 0.145038471f, 0.149824277f, 0.155104041f, 0.160966948f, 0.167526528f,
+     0.174929693f, 0.183370173f, 0.193109453f, 0.204510093f, 0.218091488f, 0.234628201f,
      0.255334616f, 0.282241791f, 0.319054633f, 0.373417616f, 0.464415938f, 0.659298122f,
-     0.103726581f, 0.105470851f},
-    {-0.0348682776f, -0.0354632176f, -0.0360891148f, -0.0367487036f, -0.037445087f, -0.0381817631f,
-     -0.0389627181f, -0.0397925004f, -0.0406763256f, -0.0416202284f, -0.0426312014f, -0.0437174141f,
-     -0.044888474f, -0.0461557582f, -0.047532849f, -0.0490360931f, -0.0506853499f, -0.0525049791f,
-     -0.0545251667f, -0.056783732f, -0.0593285561f, -0.0622208491f, -0.0655393004f, -0.0693846717f,
-     -0.0738819838f, -0.079167977f, -0.0853108168f, -0.0919020101f, -0.0956819281f, -0.0692652911f,
-     -0.0337617286f, -0.0343018398f},
-    {0.0152276233f, 0.0154812019f, 0.015747644f, 0.0160280596f, 0.0163236968f, 0.0166359656f,
-     0.0169664621f, 0.0173170008f, 0.0176896602f, 0.0180868227f, 0.0185112432f, 0.0189661272f,
-     0.019455215f, 0.0199829154f, 0.0205544513f, 0.0211760662f, 0.0218552873f, 0.0226012673f,
-     0.0234252475f, 0.0243411846f, 0.0253665876f, 0.0265236795f, 0.0278409757f, 0.0293554068f,
-     0.0311151501f, 0.0331833251f, 0.0356446728f, 0.0386404172f, 0.0427689292f, 0.0572351068f,
-     0.0147551885f, 0.0149859143f},
-    {-0.0075036725f, -0.00762668811f, -0.00775584392f, -0.00789166149f, -0.00803472567f, -0.00818569586f,
-     -0.0083453171f, -0.0085144341f, -0.00869401079f, -0.00888515264f, -0.00908913184f, -0.00930742361f,
-     -0.0095417453f, -0.00979411136f, -0.0100669013f, -0.0103629483f, -0.0106856497f, -0.0110391155f,
-     -0.0114283711f, -0.0118596153f, -0.012340581f, -0.0128810238f, -0.0134933908f, -0.0141937276f,
-     -0.01500291f, -0.0159481931f, -0.0170648824f, -0.018395571f, -0.0199325308f, -0.0188485347f,
-     -0.00727424398f, -0.00738633098f},
-    {0.00465001725f, 0.0047251517f, 0.00480398163f, 0.00488681579f, 0.00497400062f, 0.00506592588f,
-     0.00516302977f, 0.00526581006f, 0.00537483348f, 0.00549074635f, 0.00561429281f, 0.00574633153f,
-     0.00588786136f, 0.00604004925f, 0.0062042689f, 0.00638214918f, 0.00657563703f, 0.00678707799f,
-     0.00701932469f, 0.00727588031f, 0.00756109273f, 0.00788041577f, 0.00824077241f, 0.00865104329f,
-     0.00912273955f, 0.00967088621f, 0.0103151081f, 0.0110808741f, 0.0120077115f, 0.0141080972f,
-     0.00450975401f, 0.00457830075f},
-    {-0.00270659267f, -0.00274991128f, -0.00279533956f, -0.00284305285f, -0.00289324624f, -0.00294613955f,
-     -0.00300197979f, -0.00306104706f, -0.00312365964f, -0.00319018005f, -0.00326102506f, -0.00333667523f,
-     -0.00341768726f, -0.0035047112f, -0.00359851075f, -0.00369998859f, -0.00381022133f, -0.00393050257f,
-     -0.00406240067f, -0.00420783507f, -0.00436918065f, -0.00454940507f, -0.0047522625f, -0.00498255063f,
-     -0.00524647208f, -0.00555210933f, -0.00591003196f, -0.00633396627f, -0.00684029516f, -0.00712346053f,
-     -0.00262567401f, -0.00266522728f},
+     0.00000000f, 0.00000000f},
+    {0.00000000f, -0.0428036787f, -0.0392565615f, -0.0383134633f, -0.0382297039f, -0.0385788120f,
+     -0.0391643792f, -0.0398952141f, -0.0407285094f, -0.0416468941f, -0.0426448435f, -0.0437244028f,
+     -0.0448920578f, -0.0461575985f, -0.0475337952f, -0.0490365811f, -0.0506855994f, -0.0525051095f,
+     -0.0545252338f, -0.0567837656f, -0.0593285747f, -0.0622208565f, -0.0655393004f, -0.0693846717f,
+     -0.0738819838f, -0.0791679844f, -0.0853108168f, -0.0919020101f, -0.0956819281f, -0.0692652911f,
+     0.00000000f, 0.00000000f},
+    {0.00000000f, 0.0284696277f, 0.0179452356f, 0.0170858223f, 0.0168494210f, 0.0169004146f,
+     0.0171003696f, 0.0173850749f, 0.0177236293f, 0.0181041695f, 0.0185201131f, 0.0189706683f,
+     0.0194575433f, 0.0199841093f, 0.0205550641f, 0.0211763829f, 0.0218554512f, 0.0226013511f,
+     0.0234252922f, 0.0243412070f, 0.0253665987f, 0.0265236869f, 0.0278409775f, 0.0293554086f,
+     0.0311151501f, 0.0331833251f, 0.0356446765f, 0.0386404172f, 0.0427689292f, 0.0572351068f,
+     0.00000000f, 0.00000000f},
+    {0.00000000f, 0.00000000f, -0.00904683396f, -0.00848338474f, -0.00832746364f, -0.00832970254f,
+     -0.00841863547f, -0.00855170656f, -0.00871621259f, -0.00889648497f, -0.00909492467f, -0.00931038707f,
+     -0.00954326335f, -0.00979488995f, -0.0100673018f, -0.0103631541f, -0.0106857549f, -0.0110391704f,
+     -0.0114283990f, -0.0118596293f, -0.0123405885f, -0.0128810275f, -0.0134933926f, -0.0141937295f,
+     -0.0150029110f, -0.0159481931f, -0.0170648824f, -0.0183955710f, -0.0199325308f, -0.0188485347f,
+     0.00000000f, 0.00000000f},
+    {0.00000000f, 0.00000000f, 0.00555248139f, 0.00532241911f, 0.00519914785f, 0.00518154446f,
+     0.00522242207f, 0.00529625127f, 0.00539331185f, 0.00550017226f, 0.00561910775f, 0.00574879441f,
+     0.00588912237f, 0.00604069559f, 0.00620460045f, 0.00638231961f, 0.00657572504f, 0.00678712316f,
+     0.00701934798f, 0.00727589242f, 0.00756109878f, 0.00788041949f, 0.00824077427f, 0.00865104422f,
+     0.00912274048f, 0.00967088621f, 0.0103151081f, 0.0110808741f, 0.0120077115f, 0.0141080972f,
+     0.00000000f, 0.00000000f},
+    {0.00000000f, 0.00000000f, -0.00442362111f, -0.00360244978f, -0.00325372745f, -0.00313176052f,
+     -0.00309387268f, -0.00310751214f, -0.00313666253f, -0.00319681037f, -0.00326441112f, -0.00333840633f,
+     -0.00341857341f, -0.00350516546f, -0.00359874382f, -0.00370010850f, -0.00381028303f, -0.00393053424f,
+     -0.00406241696f, -0.00420784345f, -0.00436918484f, -0.00454940740f, -0.00475226343f, -0.00498255109f,
+     -0.00524647254f, -0.00555210933f, -0.00591003196f, -0.00633396627f, -0.00684029516f, -0.00712346053f,
+     0.00000000f, 0.00000000f},
 };
 
 /* One block of four words. */
@@ -90,10 +90,10 @@ static inline void cim_philox(const uint32_t ctr[4], const uint32_t key[2], uint
 /* The normal quantile of (word + 0.5) * 2^-32: the distance to the nearer end through the table, then the sign. */
 static inline float cim_normal(uint32_t word) {
     const uint32_t upper = word & 0x80000000u;
-    uint32_t tail = upper ? ~word : word, bits;
-    float distance, offset, value;
-    tail -= tail >> 24; /* so that the conversion cannot round up to 2^31 */
-    distance = (float)(int32_t)tail + 0.5f;
+    /* -1 to -2^31: minus the distance to the nearer end. The sign bit is masked away below. */
+    const float distance = (float)(int32_t)~(word ^ (0u - (word >> 31)));
+    uint32_t bits;
+    float offset, value;
     memcpy(&bits, &distance, sizeof bits);
     const uint32_t octave = (bits >> 23) & 31u;
     bits = (bits & 0x007FFFFFu) | 0x3F800000u;
@@ -138,60 +138,89 @@ static inline int cim_cpu_has_avx512(void) {
            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
 }
 
-/* Ten rounds on eight counters, each word in the low half of a 64-bit lane; high halves hold leftovers throughout. */
-CIM_AVX512 static inline void cim_philox8_avx512(__m512i x[4], const uint32_t key[2]) {
+/* Philox of the counters (c0_base + lane, c1, c2, c3): word w of lane l in out[w].
+ *
+ * Even and odd lanes apart, each in the low half of a 64-bit lane, where multiplication wants it; high halves hold
+ * leftovers. The two run side by side, as each alone waits for its multiplications. In the first two rounds half of
+ * the words are still the same for all lanes. */
+CIM_AVX512 static inline void cim_philox16_avx512(uint32_t c0_base, uint32_t c1, uint32_t c2, uint32_t c3,
+                                                  const uint32_t key[2], __m512i out[4]) {
     const __m512i m0 = _mm512_set1_epi64(CIM_PHILOX_M0), m1 = _mm512_set1_epi64(CIM_PHILOX_M1);
-    uint32_t k0 = key[0], k1 = key[1];
-#pragma GCC unroll 10
-    for (int round = 0; round < CIM_ROUNDS; round++) {
-        const __m512i p0 = _mm512_mul_epu32(m0, x[0]), p1 = _mm512_mul_epu32(m1, x[2]);
-        const int three_way_xor = 0x96;
-        x[0] = _mm512_ternarylogic_epi64(_mm512_srli_epi64(p1, 32), x[1], _mm512_set1_epi32((int)k0), three_way_xor);
-        x[1] = p1;
-        x[2] = _mm512_ternarylogic_epi64(_mm512_srli_epi64(p0, 32), x[3], _mm512_set1_epi32((int)k1), three_way_xor);
-        x[3] = p0;
+    const __m512i evens = _mm512_setr_epi32(0, 0, 2, 0, 4, 0, 6, 0, 8, 0, 10, 0, 12, 0, 14, 0);
+    const int three_way_xor = 0x96;
+    uint32_t k0 = key[0] + CIM_PHILOX_W0, k1 = key[1] + CIM_PHILOX_W1;
+    const uint64_t same1 = (uint64_t)CIM_PHILOX_M1 * c2;
+    const uint64_t same2 = (uint64_t)CIM_PHILOX_M0 * ((uint32_t)(same1 >> 32) ^ c1 ^ key[0]);
+    __m512i x0[2], x1[2], x2[2], x3[2], p0[2], p1[2];
+    for (int odd = 0; odd < 2; odd++) {
+        x0[odd] = _mm512_add_epi32(_mm512_set1_epi32((int)(c0_base + (uint32_t)odd)), evens);
+        p0[odd] = _mm512_mul_epu32(m0, x0[odd]);
+        x2[odd] = _mm512_xor_si512(_mm512_srli_epi64(p0[odd], 32), _mm512_set1_epi32((int)(c3 ^ key[1])));
+        x1[odd] = _mm512_mul_epu32(m1, x2[odd]);
+        x0[odd] = _mm512_xor_si512(_mm512_srli_epi64(x1[odd], 32), _mm512_set1_epi32((int)((uint32_t)same1 ^ k0)));
+        x2[odd] = _mm512_xor_si512(p0[odd], _mm512_set1_epi32((int)((uint32_t)(same2 >> 32) ^ k1)));
+        x3[odd] = _mm512_set1_epi32((int)(uint32_t)same2);
+    }
+#pragma GCC unroll 8
+    for (int round = 2; round < CIM_ROUNDS; round++) {
         k0 += CIM_PHILOX_W0;
         k1 += CIM_PHILOX_W1;
+        const __m512i key0 = _mm512_set1_epi32((int)k0), key1 = _mm512_set1_epi32((int)k1);
+#pragma GCC unroll 2
+        for (int odd = 0; odd < 2; odd++) {
+            p0[odd] = _mm512_mul_epu32(m0, x0[odd]);
+            p1[odd] = _mm512_mul_epu32(m1, x2[odd]);
+        }
+#pragma GCC unroll 2
+        for (int odd = 0; odd < 2; odd++) {
+            x0[odd] = _mm512_ternarylogic_epi32(_mm512_srli_epi64(p1[odd], 32), x1[odd], key0, three_way_xor);
+            x1[odd] = p1[odd];
+            x2[odd] = _mm512_ternarylogic_epi32(_mm512_srli_epi64(p0[odd], 32), x3[odd], key1, three_way_xor);
+            x3[odd] = p0[odd];
+        }
     }
+    out[0] = _mm512_mask_blend_epi32(0xAAAA, x0[0], _mm512_slli_epi64(x0[1], 32));
+    out[1] = _mm512_mask_blend_epi32(0xAAAA, x1[0], _mm512_slli_epi64(x1[1], 32));
+    out[2] = _mm512_mask_blend_epi32(0xAAAA, x2[0], _mm512_slli_epi64(x2[1], 32));
+    out[3] = _mm512_mask_blend_epi32(0xAAAA, x3[0], _mm512_slli_epi64(x3[1], 32));
 }
 
-/* cim_normal of 16 words. */
-CIM_AVX512 static inline __m512 cim_normal16_avx512(__m512i words) {
-    const __m512i upper = _mm512_srai_epi32(words, 31);
-    __m512i tail = _mm512_xor_si512(words, upper);
-    tail = _mm512_sub_epi32(tail, _mm512_srli_epi32(tail, 24));
-    const __m512 distance = _mm512_add_ps(_mm512_cvtepi32_ps(tail), _mm512_set1_ps(0.5f));
-    __m512i bits = _mm512_castps_si512(distance);
-    const __m512i octave = _mm512_srli_epi32(bits, 23); /* the permutation reads its low five bits */
-    /* (bits & mantissa) | one */
-    bits = _mm512_ternarylogic_epi32(bits, _mm512_set1_epi32(0x007FFFFF), _mm512_set1_epi32(0x3F800000), 0xEA);
-    const __m512 offset = _mm512_sub_ps(_mm512_castsi512_ps(bits), _mm512_set1_ps(1.5f));
-#define CIM_COEFFICIENT(power)                                                                                         \
-    _mm512_permutex2var_ps(_mm512_loadu_ps(cim_quantile[power]), octave, _mm512_loadu_ps(cim_quantile[power] + 16))
-    __m512 value = CIM_COEFFICIENT(CIM_DEGREE);
-#pragma GCC unroll 6
-    for (int power = CIM_DEGREE - 1; power >= 0; power--)
-        value = _mm512_add_ps(_mm512_mul_ps(value, offset), CIM_COEFFICIENT(power));
-#undef CIM_COEFFICIENT
-    /* value ^ (words & sign) */
-    return _mm512_castsi512_ps(
-        _mm512_ternarylogic_epi32(_mm512_castps_si512(value), words, _mm512_set1_epi32((int)0x80000000u), 0x78));
+/* cim_normal of 64 words: four at a time, so that each coefficient is loaded once. */
+CIM_AVX512 static inline void cim_normal64_avx512(const __m512i words[4], __m512 out[4]) {
+    __m512i octave[4];
+    __m512 offset[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        const __m512i upper = _mm512_srai_epi32(words[i], 31);
+        const __m512i distance = _mm512_ternarylogic_epi32(words[i], upper, upper, 0xC3); /* ~(word ^ upper) */
+        const __m512i bits = _mm512_castps_si512(_mm512_cvtepi32_ps(distance));
+        octave[i] = _mm512_srli_epi32(bits, 23); /* permutations read its low five bits */
+        const __m512i one = _mm512_set1_epi32(0x3F800000), mantissa = _mm512_set1_epi32(0x007FFFFF);
+        const __m512i scaled = _mm512_ternarylogic_epi32(bits, mantissa, one, 0xEA); /* (bits & mantissa) | one */
+        offset[i] = _mm512_sub_ps(_mm512_castsi512_ps(scaled), _mm512_set1_ps(1.5f));
+    }
+#pragma GCC unroll 7
+    for (int power = CIM_DEGREE; power >= 0; power--) {
+        const __m512 low = _mm512_load_ps(cim_quantile[power]), high = _mm512_load_ps(cim_quantile[power] + 16);
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) {
+            const __m512 coefficient = _mm512_permutex2var_ps(low, octave[i], high);
+            out[i] = power == CIM_DEGREE ? coefficient : _mm512_add_ps(_mm512_mul_ps(out[i], offset[i]), coefficient);
+        }
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) { /* value ^ (word & sign) */
+        const __m512i sign = _mm512_set1_epi32((int)0x80000000u), value = _mm512_castps_si512(out[i]);
+        out[i] = _mm512_castsi512_ps(_mm512_ternarylogic_epi32(value, words[i], sign, 0x78));
+    }
 }
 
 /* 64 normals, in order of outputs: out[w] lane l is output 16 * w + l of the group whose first counter is c0_base. */
 CIM_AVX512 static inline void cim_normals64_avx512(uint32_t c0_base, uint32_t c1, uint32_t c2, uint32_t c3,
                                                    const uint32_t key[2], __m512 out[4]) {
-    const __m512i evens = _mm512_setr_epi32(0, 0, 2, 0, 4, 0, 6, 0, 8, 0, 10, 0, 12, 0, 14, 0);
-    const __m512i first = _mm512_add_epi32(_mm512_set1_epi32((int)c0_base), evens);
-    const __m512i v1 = _mm512_set1_epi32((int)c1), v2 = _mm512_set1_epi32((int)c2), v3 = _mm512_set1_epi32((int)c3);
-    __m512i even[4] = {first, v1, v2, v3};
-    __m512i odd[4] = {_mm512_add_epi32(first, _mm512_set1_epi32(1)), v1, v2, v3};
-    cim_philox8_avx512(even, key);
-    cim_philox8_avx512(odd, key);
-#pragma GCC unroll 4
-    for (int word = 0; word < 4; word++)
-        out[word] = cim_normal16_avx512(
-            _mm512_mask_blend_epi32(0xAAAA, even[word], _mm512_slli_epi64(odd[word], 32)));
+    __m512i words[4];
+    cim_philox16_avx512(c0_base, c1, c2, c3, key, words);
+    cim_normal64_avx512(words, out);
 }
 
 /* cim_normal_line_portable, 64 at a time. */

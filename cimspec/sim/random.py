@@ -70,9 +70,9 @@ def normals(words: Words) -> Floats:
     give opposite numbers. Each operation is one IEEE float32 operation, so any hardware gives the same bits.
     """
     upper = words & SIGN
-    tail = np.where(upper != 0, ~words, words)  # distance to the nearer end, below 2^31
-    tail -= tail >> np.uint32(24)  # so that the conversion cannot round up to 2^31
-    bits = (tail.astype(np.float32) + np.float32(0.5)).view(np.uint32)
+    # -1 to -2^31: minus the distance to the nearer end. The sign bit is masked away below.
+    distance = np.where(upper != 0, words, ~words).view(np.int32).astype(np.float32)
+    bits = distance.view(np.uint32)
     octave = (bits >> np.uint32(23)) & np.uint32(31)
     offset = ((bits & MANTISSA) | ONE).view(np.float32) - np.float32(1.5)
     value = QUANTILE[-1][octave]

@@ -1,7 +1,8 @@
 """Units of measure: what a `.cim` file may write after a number, and the one unit each quantity is kept in.
 
-One unit per dimension inside the program, named in the field (`read_latency_ns`); conversion is here only,
-in exact fractions, so that `56 us` is 56000 ns and `1.4 us` is 1400 ns to the last bit.
+One unit per dimension inside the program, named in the field (`read_latency_ns`); a share is a plain number, which may
+be written in `%`. Conversion is here only, in exact fractions, so that `56 us` is 56000 ns and `1.4 us` is 1400 ns to
+the last bit.
 """
 
 from collections.abc import Mapping
@@ -21,6 +22,8 @@ class Dimension(StrEnum):
     BITS = "bits"
     LOSS = "accuracy loss"
     COUNT = "evaluations"
+    SHARE = "shares"
+    RESISTANCE = "resistance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,11 @@ UNITS: Mapping[str, Unit] = MappingProxyType(
             Unit("bits", Dimension.BITS, Fraction(1)),
             Unit("pp", Dimension.LOSS, Fraction(1)),
             Unit("evaluations", Dimension.COUNT, Fraction(1)),
+            Unit("%", Dimension.SHARE, Fraction(1, 100)),
+            Unit("mohm", Dimension.RESISTANCE, Fraction(1, 1000)),
+            Unit("ohm", Dimension.RESISTANCE, Fraction(1)),
+            Unit("kohm", Dimension.RESISTANCE, Fraction(1000)),
+            Unit("Mohm", Dimension.RESISTANCE, Fraction(1000_000)),
         )
     }
 )
@@ -60,8 +68,11 @@ class Measured:
 
 
 TimeNs = Annotated[float, Measured(Dimension.TIME, "_ns", required=True), Field(gt=0, le=1e12, allow_inf_nan=False)]
+LongTimeNs = Annotated[float, Measured(Dimension.TIME, "_ns", required=True), Field(gt=0, le=1e19, allow_inf_nan=False)]
 Bits = Annotated[int, Measured(Dimension.BITS, "_bits", required=False)]
 LossPp = Annotated[float, Measured(Dimension.LOSS, "_pp", required=True), Field(ge=0, le=100, allow_inf_nan=False)]
+Share = Annotated[float, Measured(Dimension.SHARE, "", required=False), Field(ge=0, le=1, allow_inf_nan=False)]
+Ohm = Annotated[float, Measured(Dimension.RESISTANCE, "_ohm", required=True), Field(gt=0, le=1e12, allow_inf_nan=False)]
 Evaluations = Annotated[int, Measured(Dimension.COUNT, "", required=False)]
 
 

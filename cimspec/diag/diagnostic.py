@@ -5,6 +5,7 @@ Offsets count characters, `end` is exclusive, and lines and columns start at 1.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +14,7 @@ class Source:
 
     name: str
     text: str
+    folder: Path | None = None  # where paths in it start, and below which they stay; None for the command line
 
     def line_of(self, offset: int) -> int:
         """Line that holds the character at `offset`."""

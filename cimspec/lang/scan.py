@@ -23,7 +23,7 @@ LEXEME = re.compile(
   | (?P<open_string>"[^\n]*)
   | (?P<number>[+-]?(?:[0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
   | (?P<name>[^\W\d]\w*)
-  | (?P<symbol>\.\.|<=|>=|==|[=<>,;])
+  | (?P<symbol>\.\.|<=|>=|==|[=<>,;%])
   | (?P<opening>[{\[(])
   | (?P<closing>[}\])])
   | (?P<strange>.)
@@ -36,7 +36,6 @@ ADVICE = {
     ":": "a field is written `name = value`",
     "/": "comments start with `#`",
     "*": "comments start with `#`; shapes are written `1 x 28 x 28`",
-    "%": "percentage points are written `pp`",
     "'": 'write "double quotes"',
     "\N{LEFT DOUBLE QUOTATION MARK}": 'write plain "double quotes"',
     "\N{RIGHT DOUBLE QUOTATION MARK}": 'write plain "double quotes"',

@@ -20,6 +20,7 @@ from cimspec.spec.chip import (
     Subtraction,
     WeightMode,
 )
+from cimspec.spec.device import Device, DeviceTable
 from cimspec.spec.search import Keep, Method, Objective, Requirements, SearchSpec
 from cimspec.spec.spec import Spec
 from cimspec.spec.training import TrainingSpec
@@ -53,6 +54,8 @@ __all__ = [
     "Crossbar",
     "Adc",
     "Dac",
+    "Device",
+    "DeviceTable",
     "Encoding",
     "Subtraction",
     "AdcRange",

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from cimspec.diag import Diagnostics, Span, did_you_mean
 from cimspec.lang import Assign, Call, Import, Pin, Section, Shape, Statement, Word
 from cimspec.spec.base import SpecModel
-from cimspec.spec.fields import Block, Choice, Entry, Items, Scalar, entries, kind_of
+from cimspec.spec.fields import Block, Choice, Entry, FromFile, Items, Scalar, entries, kind_of
 from cimspec.spec.model_errors import report_model_errors
 from cimspec.spec.values import convert_value, one_of
 
@@ -238,6 +238,8 @@ def form(entry: Entry) -> str:
             return f"{entry.key} = {next(iter(options))}"
         case Items():
             return f"{entry.key} = [...]"
+        case FromFile():
+            return f'{entry.key} = "..."'
         case Scalar(measured=measured) if measured and measured.required:
             return f"{entry.key} = ... {measured.suffix.removeprefix('_')}"
         case _:

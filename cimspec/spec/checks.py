@@ -5,7 +5,7 @@ Parts that could not be bound are None, and rules about them are left out.
 
 from bisect import bisect_right
 
-from cimspec.diag import did_you_mean
+from cimspec.diag import Label, did_you_mean
 from cimspec.spec.blocks import Binding
 from cimspec.spec.chip import (
     LARGEST_EXACT_SUM,
@@ -17,9 +17,21 @@ from cimspec.spec.chip import (
     Encoding,
     Subtraction,
 )
+from cimspec.spec.device import Device
+from cimspec.spec.fields import entries
 from cimspec.spec.search import SearchSpec
 from cimspec.spec.workload import Conv2dSpec, LinearSpec, ModelSpec
 
+DEVICE_EXCLUDES = (
+    ("table", "on_off_ratio", "the table says what an empty cell conducts"),
+    ("table", "program_sigma", "the table says how far each level strays"),
+    ("table", "on_resistance_ohm", "the table says what a full cell conducts"),
+)
+DEVICE_NEEDS = (
+    ("wire_resistance_ohm", ("on_resistance_ohm", "table"), "what a wire loses depends on what cells conduct"),
+    ("drift_nu", ("drift_time_ns",), "drift grows with time"),
+    ("drift_nu_sigma", ("drift_time_ns",), "drift grows with time"),
+)
 HOPELESS_BITS = 12  # an ADC that is shorter than needed by more than this is a mistake, not a design
 
 
@@ -35,6 +47,7 @@ def check(
         check_levels(chip, binding)
         if chip.active_rows <= chip.crossbar.rows and chip.adc.codes > 1:
             check_adc_bits(chip, binding)
+        check_device(chip, binding)
     if search and not has_data:
         span = binding.spans["search",]
         label = 'add `data digits = builtin("digits")` to the file'
@@ -163,6 +176,37 @@ def check_exact_sums(chip: Chip, largest: int, binding: Binding) -> None:
         label="set `conversion = per_step`",
         help=f"set `active_rows = {most_rows(chip, LARGEST_EXACT_SUM)}`, or store fewer bits in a cell",
     )
+
+
+def check_device(chip: Chip, binding: Binding) -> None:
+    """A device says each thing once, and all that it needs."""
+    device, error = chip.device, binding.diagnostics.error
+    spans = {path[2]: span for path, span in binding.spans.items() if path[:2] == ("chip", "device") and len(path) == 3}
+    for first, second, words in DEVICE_EXCLUDES:
+        if first in spans and second in spans:
+            message = f"`{device_key(second)}` cannot stand beside `{device_key(first)}`: {words}"
+            error("CIM311", message, spans[second], label="remove this one", related=[Label(spans[first], "or this")])
+    for name, others, words in DEVICE_NEEDS:
+        if name in spans and not any(other in spans for other in others):
+            wanted = f"`{device_key(others[0])}`"
+            error("CIM312", f"`{device_key(name)}` needs {wanted}: {words}", spans[name], label=f"add {wanted}")
+    if device.stuck_on + device.stuck_off > 1:
+        message = f"{device.stuck_on:.12g} of the cells are stuck on and {device.stuck_off:.12g} off, more than all"
+        error("CIM313", message, spans.get("stuck_off", spans.get("stuck_on")), label="make both at most 1 together")
+    if device.drift_time_ns is not None and device.drift_time_ns < device.drift_start_ns:
+        message = "`drift_time` is before `drift_start`: nothing has drifted then"
+        error("CIM313", message, spans["drift_time_ns"], label="write a later time")
+    if device.table and len(device.table.mean_siemens) != 1 << chip.crossbar.cell_bits:
+        message = (
+            f"the table has {len(device.table.mean_siemens)} levels, "
+            f"a cell of {chip.crossbar.cell_bits} bit holds {1 << chip.crossbar.cell_bits}"
+        )
+        error("CIM314", message, spans["table"], label="measure each level, or set `crossbar.cell`")
+
+
+def device_key(name: str) -> str:
+    """A field of `device` as it is written."""
+    return next(entry.key for entry in entries(Device) if entry.name == name)
 
 
 def adc_help(chip: Chip, needed: int) -> str:

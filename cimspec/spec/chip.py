@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from cimspec.spec.base import SpecModel
+from cimspec.spec.device import Device
 from cimspec.units import Bits, TimeNs
 
 Lines = Annotated[int, Field(ge=1, le=16384)]
@@ -182,6 +183,7 @@ class Chip(SpecModel):
     crossbar: Crossbar
     adc: Adc
     dac: Dac = Dac()
+    device: Device = Device()
     weights: WeightMode = Field(default=WeightMode.RELOADED, description="whether weights stay in their crossbars")
     crossbars: Annotated[int, Field(ge=1, le=1_000_000)] = Field(default=1, description="crossbars on the chip")
     slices: SliceCount = Field(default=SliceCount.MAGNITUDE, description="slices charged for a weight")

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
-from cimspec.spec.base import SpecModel
+from cimspec.spec.base import FileModel, SpecModel
 from cimspec.units import Measured
 
 
@@ -47,7 +47,14 @@ class Block:
     models: tuple[type[SpecModel], ...]
 
 
-FieldType = Scalar | Choice | Items | Block
+@dataclass(frozen=True, slots=True)
+class FromFile:
+    """A model that is read from a file; its path is what is written."""
+
+    model: type[FileModel]
+
+
+FieldType = Scalar | Choice | Items | Block | FromFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,8 @@ def field_type(annotation: Any, metadata: tuple[Any, ...] = ()) -> FieldType:
         return Choice({str(value): value for value in arguments})
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
         return Choice({member.value: member for member in annotation})
+    if isinstance(annotation, type) and issubclass(annotation, FileModel):
+        return FromFile(annotation)
     if isinstance(annotation, type) and issubclass(annotation, SpecModel):
         return Block((annotation,))
     if annotation in (bool, int, float, str):

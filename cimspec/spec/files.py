@@ -94,6 +94,19 @@ class _Reader:
         return None
 
 
+def read_named(path: Text, diagnostics: Diagnostics) -> Source | None:
+    """The text of a file that a value names: confined like an import, but anywhere if the command line names it."""
+    importer = path.span.source
+    target = resolved(importer.folder or Path.cwd(), path.text)
+    if target is None or (importer.folder is not None and not target.is_relative_to(importer.folder)):
+        label = "name a file of this folder or below it"
+        message = f"`{path.text}` is not below the folder of this file"
+        diagnostics.error("CIM115", message, path.span, label=label)
+        return None
+    shown = (Path(importer.name).parent / path.text).as_posix() if importer.folder else path.text
+    return read_source(target, shown, path.span, diagnostics)
+
+
 def resolved(folder: Path, text: str) -> Path | None:
     """The file that a path in a `.cim` file means; None if it cannot be a path at all."""
     try:
@@ -108,12 +121,12 @@ def read_source(path: Path, name: str, at: Span | None, diagnostics: Diagnostics
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             what = "a folder" if stat.S_ISDIR(status.st_mode) else "not a plain file"
-            diagnostics.error("CIM111", f"`{name}` is {what}", at, help="name a `.cim` file")
+            diagnostics.error("CIM111", f"`{name}` is {what}", at, help=f"name a `{path.suffix or '.cim'}` file")
             return None
         if status.st_size > MAX_BYTES:
             diagnostics.error("CIM114", f"`{name}` has {status.st_size} bytes, more than {MAX_BYTES}", at)
             return None
-        return Source(name, path.read_bytes().decode("utf-8-sig"))
+        return Source(name, path.read_bytes().decode("utf-8-sig"), path.resolve().parent)
     except (FileNotFoundError, NotADirectoryError):
         diagnostics.error("CIM110", f"there is no file `{name}`", at, help=similar_file(path))
     except UnicodeDecodeError as error:
@@ -127,7 +140,7 @@ def read_source(path: Path, name: str, at: Span | None, diagnostics: Diagnostics
 def similar_file(path: Path) -> str | None:
     """A file of the same folder that may have been meant."""
     try:
-        names = [entry.name for entry in path.parent.glob("*.cim")]
+        names = [entry.name for entry in path.parent.glob(f"*{path.suffix or '.cim'}")]
     except (OSError, ValueError):
         return None
     meant = did_you_mean(path.name, names)

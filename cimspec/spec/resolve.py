@@ -26,6 +26,7 @@ INNER = {
     "crossbar": "chip",
     "adc": "chip",
     "dac": "chip",
+    "device": "chip",
     "keep": "search",
     "minimize": "search",
     "require": "search",

@@ -9,7 +9,8 @@ from typing import assert_never
 
 from cimspec.diag import Diagnostics, Span, did_you_mean
 from cimspec.lang import Call, ListValue, Number, Range, Shape, Text, Value, Word
-from cimspec.spec.fields import Block, Choice, FieldType, Items, Scalar
+from cimspec.spec.fields import Block, Choice, FieldType, FromFile, Items, Scalar
+from cimspec.spec.files import read_named
 from cimspec.units import UNITS, Measured, convert, units_of
 
 MAX_RANGE = 1000  # entries of a range or a list; a bound on the memory that a few characters can take
@@ -35,8 +36,20 @@ def convert_value(value: Value, type: FieldType, name: str, diagnostics: Diagnos
         case Block():
             wrong_kind(value, name, f"a block: `{name} {{ ... }}`", diagnostics)
             return None
+        case FromFile():
+            return convert_file(value, type, name, diagnostics)
         case _:
             assert_never(type)
+
+
+def convert_file(value: Value, type: FromFile, name: str, diagnostics: Diagnostics) -> Converted | None:  # noqa: A002
+    """The content of the file that is named."""
+    if not isinstance(value, Text):
+        wrong_kind(value, name, "a path in quotes", diagnostics)
+        return None
+    source = read_named(value, diagnostics)
+    content = type.model.parse(source, diagnostics) if source else None
+    return Converted(content) if content else None
 
 
 def convert_scalar(value: Value, type: Scalar, name: str, diagnostics: Diagnostics) -> Converted | None:  # noqa: A002

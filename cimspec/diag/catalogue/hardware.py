@@ -112,4 +112,50 @@ CODES = (
         example="crossbar { rows = 8192; cell = 4 bit; ... }; adc { bits = 12; conversion = per_product }",
         fix="crossbar { rows = 4096; cell = 4 bit; ... }; adc { bits = 12; conversion = per_product }",
     ),
+    Code(
+        "CIM311",
+        "device fields that exclude each other",
+        what="A field of `device` says what the device table says, too.",
+        why="With a table, levels and their spread are the measured ones; a second number would contradict it.",
+        example='device { table = "cells.csv"; on_off_ratio = 100 }',
+        fix='device { table = "cells.csv" }',
+    ),
+    Code(
+        "CIM312",
+        "device field that needs another",
+        what="A field of `device` has no effect without another one, which is not there.",
+        why=(
+            "Drift is a power of time, so it needs `drift_time`. What is lost in wires depends on the current, so "
+            "wires need `on_resistance`, or a table."
+        ),
+        example="device { wire_resistance = 2 ohm }",
+        fix="device { wire_resistance = 2 ohm; on_resistance = 10 kohm }",
+    ),
+    Code(
+        "CIM313",
+        "impossible device",
+        what="Numbers of `device` contradict each other.",
+        why="More than all cells cannot be stuck, and nothing drifts before drift starts.",
+        example="device { stuck_on = 60 %; stuck_off = 60 % }",
+        fix="device { stuck_on = 6 %; stuck_off = 6 % }",
+    ),
+    Code(
+        "CIM314",
+        "device table for other cells",
+        what="A device table has more or fewer levels than a cell.",
+        why="A cell of `cell` bits has 2^cell levels, and each needs a line in the table.",
+        example='crossbar { cell = 2 bit; ... }; device { table = "two_levels.csv" }',
+        fix='crossbar { cell = 1 bit; ... }; device { table = "two_levels.csv" }',
+    ),
+    Code(
+        "CIM315",
+        "wrong device table",
+        what="A file of measured cell states has a line that is none, or its levels are not in order.",
+        why=(
+            "A table has the header `level,mean,sigma` and a line for each level from 0 on: mean and standard "
+            "deviation of the conductance in siemens. A higher level must conduct better, else sums mean nothing."
+        ),
+        example="level,mean,sigma\n0,2e-6,1e-7\n1,1e-6,1e-7",
+        fix="level,mean,sigma\n0,1e-6,1e-7\n1,2e-6,1e-7",
+    ),
 )

@@ -9,6 +9,9 @@ from cimspec.diag import Diagnostics, Source, Span
 from cimspec.spec.base import FileModel, SpecModel
 from cimspec.units import LongTimeNs, Ohm, Share
 
+SMALLEST_RATIO = 1.1
+"""Less between on and off is no memory, and its off current would drown all sums."""
+
 MOST_SIEMENS = 1e3
 Siemens = Annotated[float, Field(ge=0, le=MOST_SIEMENS, allow_inf_nan=False)]
 Exponent = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -42,7 +45,7 @@ class DeviceTable(FileModel):
 class Device(SpecModel):
     """What cells and wires do to a sum. Shares are of the range between off and on."""
 
-    on_off_ratio: Annotated[float, Field(gt=1, le=1e9, allow_inf_nan=False)] | None = Field(
+    on_off_ratio: Annotated[float, Field(ge=SMALLEST_RATIO, le=1e9, allow_inf_nan=False)] | None = Field(
         default=None, description="conductance of a full cell over that of an empty one; infinite if left out"
     )
     program_sigma: Share = Field(default=0.0, description="programming error, the same for all states")
@@ -121,6 +124,7 @@ def _check_order(rows: list[tuple[int, float, float]], lines: list[Span], diagno
     """Levels are 0, 1, 2 and so on, and each conducts better than the one before."""
     if len(rows) < 2:
         diagnostics.error("CIM315", "a device table has two levels at least", lines[-1], label="add a line for each")
+        return
     for index, ((level, mean, _), line) in enumerate(zip(rows, lines[1:], strict=True)):
         if level != index:
             diagnostics.error("CIM315", f"level {index} should stand here, not {level}", line, label="sort by level")
@@ -128,3 +132,17 @@ def _check_order(rows: list[tuple[int, float, float]], lines: list[Span], diagno
         if index and mean <= rows[index - 1][1]:
             message = f"level {level} conducts {mean:g} S, level {level - 1} no less"
             diagnostics.error("CIM315", message, line, label="each level must conduct better than the one before")
+            return
+    _check_range(rows, lines, diagnostics)
+
+
+def _check_range(rows: list[tuple[int, float, float]], lines: list[Span], diagnostics: Diagnostics) -> None:
+    """The range between the lowest and the highest level is worth something."""
+    low, high = rows[0][1], rows[-1][1]
+    if high < SMALLEST_RATIO * low:
+        message = f"the highest level conducts {high:g} S, less than {SMALLEST_RATIO} times the lowest"
+        diagnostics.error("CIM315", message, lines[-1], label="measure cells that can be told apart")
+    for (level, _, sigma), line in zip(rows, lines[1:], strict=True):
+        if sigma > high - low:
+            message = f"level {level} strays by {sigma:g} S, more than from the lowest level to the highest"
+            diagnostics.error("CIM315", message, line, label="write the standard deviation in siemens")

@@ -131,6 +131,9 @@ static inline void cim_normal_line_portable(float *out, uint32_t start, uint32_t
 #define CIM_HAS_AVX512 1
 #include <immintrin.h>
 
+/* Truth tables of three-operand logic. */
+enum { CIM_XOR3 = 0x96, CIM_AND_OR = 0xEA, CIM_XOR_AND = 0x78, CIM_XNOR = 0xC3 };
+
 #define CIM_AVX512 __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl")))
 
 static inline int cim_cpu_has_avx512(void) {
@@ -147,7 +150,6 @@ CIM_AVX512 static inline void cim_philox16_avx512(uint32_t c0_base, uint32_t c1,
                                                   const uint32_t key[2], __m512i out[4]) {
     const __m512i m0 = _mm512_set1_epi64(CIM_PHILOX_M0), m1 = _mm512_set1_epi64(CIM_PHILOX_M1);
     const __m512i evens = _mm512_setr_epi32(0, 0, 2, 0, 4, 0, 6, 0, 8, 0, 10, 0, 12, 0, 14, 0);
-    const int three_way_xor = 0x96;
     uint32_t k0 = key[0] + CIM_PHILOX_W0, k1 = key[1] + CIM_PHILOX_W1;
     const uint64_t same1 = (uint64_t)CIM_PHILOX_M1 * c2;
     const uint64_t same2 = (uint64_t)CIM_PHILOX_M0 * ((uint32_t)(same1 >> 32) ^ c1 ^ key[0]);
@@ -173,9 +175,9 @@ CIM_AVX512 static inline void cim_philox16_avx512(uint32_t c0_base, uint32_t c1,
         }
 #pragma GCC unroll 2
         for (int odd = 0; odd < 2; odd++) {
-            x0[odd] = _mm512_ternarylogic_epi32(_mm512_srli_epi64(p1[odd], 32), x1[odd], key0, three_way_xor);
+            x0[odd] = _mm512_ternarylogic_epi32(_mm512_srli_epi64(p1[odd], 32), x1[odd], key0, CIM_XOR3);
             x1[odd] = p1[odd];
-            x2[odd] = _mm512_ternarylogic_epi32(_mm512_srli_epi64(p0[odd], 32), x3[odd], key1, three_way_xor);
+            x2[odd] = _mm512_ternarylogic_epi32(_mm512_srli_epi64(p0[odd], 32), x3[odd], key1, CIM_XOR3);
             x3[odd] = p0[odd];
         }
     }
@@ -192,11 +194,11 @@ CIM_AVX512 static inline void cim_normal64_avx512(const __m512i words[4], __m512
 #pragma GCC unroll 4
     for (int i = 0; i < 4; i++) {
         const __m512i upper = _mm512_srai_epi32(words[i], 31);
-        const __m512i distance = _mm512_ternarylogic_epi32(words[i], upper, upper, 0xC3); /* ~(word ^ upper) */
+        const __m512i distance = _mm512_ternarylogic_epi32(words[i], upper, upper, CIM_XNOR);
         const __m512i bits = _mm512_castps_si512(_mm512_cvtepi32_ps(distance));
         octave[i] = _mm512_srli_epi32(bits, 23); /* permutations read its low five bits */
         const __m512i one = _mm512_set1_epi32(0x3F800000), mantissa = _mm512_set1_epi32(0x007FFFFF);
-        const __m512i scaled = _mm512_ternarylogic_epi32(bits, mantissa, one, 0xEA); /* (bits & mantissa) | one */
+        const __m512i scaled = _mm512_ternarylogic_epi32(bits, mantissa, one, CIM_AND_OR);
         offset[i] = _mm512_sub_ps(_mm512_castsi512_ps(scaled), _mm512_set1_ps(1.5f));
     }
 #pragma GCC unroll 7
@@ -211,7 +213,7 @@ CIM_AVX512 static inline void cim_normal64_avx512(const __m512i words[4], __m512
 #pragma GCC unroll 4
     for (int i = 0; i < 4; i++) { /* value ^ (word & sign) */
         const __m512i sign = _mm512_set1_epi32((int)0x80000000u), value = _mm512_castps_si512(out[i]);
-        out[i] = _mm512_castsi512_ps(_mm512_ternarylogic_epi32(value, words[i], sign, 0x78));
+        out[i] = _mm512_castsi512_ps(_mm512_ternarylogic_epi32(value, words[i], sign, CIM_XOR_AND));
     }
 }
 

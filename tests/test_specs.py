@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from cimspec.diag import CimError
-from cimspec.spec import AddSpec, Conv2dSpec, InputSpec, LinearSpec, MaxPoolSpec, ModelSpec, load
+from cimspec.spec import AddSpec, Conv2dSpec, Device, InputSpec, LinearSpec, MaxPoolSpec, ModelSpec, load
 from cimspec.spec.workload import AvgPoolSpec, GlobalAvgPoolSpec
 
 SPECS = Path(__file__).parents[1] / "specs"
 CHIPS_ONLY = [SPECS / "paper" / "chip.cim"]
-WITH_A_SHORT_ADC = [SPECS / "lossy.cim"]
+WITH_A_SHORT_ADC = [SPECS / "lossy.cim", SPECS / "noisy.cim"]
 WHOLE = sorted(set(SPECS.rglob("*.cim")) - set(CHIPS_ONLY))
 
 
@@ -33,6 +33,13 @@ def test_lossy_differs_from_quickstart_in_the_adc_alone():
     assert (lossy.model, lossy.search, lossy.data) == (quickstart.model, quickstart.search, quickstart.data)
     assert lossy.chip.crossbar == quickstart.chip.crossbar
     assert lossy.chip.adc != quickstart.chip.adc
+
+
+def test_noisy_is_lossy_with_other_cells():
+    noisy, lossy = (load(SPECS / f"{name}.cim").spec for name in ("noisy", "lossy"))
+    assert (noisy.model, noisy.search, noisy.data) == (lossy.model, lossy.search, lossy.data)
+    assert (noisy.chip.crossbar, noisy.chip.adc) == (lossy.chip.crossbar, lossy.chip.adc)
+    assert noisy.chip.device == Device(program_sigma=0.05)
 
 
 def matmuls(model: ModelSpec) -> list[tuple[int, int, int]]:

@@ -1,4 +1,4 @@
-"""Builds the Cython kernels: one extension `cimspec._kernels.NAME` for each `kernels/NAME.pyx`.
+"""Builds the kernels: one extension `cimspec._kernels.NAME` of `kernels/NAME.pyx` and each `kernels/NAME_*.c`.
 
 `CIMSPEC_CHECKED_KERNELS=1` turns bounds checks on. Everything else about the package is in pyproject.toml.
 """
@@ -15,7 +15,13 @@ CHECKED = os.environ.get("CIMSPEC_CHECKED_KERNELS") == "1"
 FLAGS = [] if sys.platform == "win32" else ["-O3", "-ffp-contract=off"]
 
 extensions = [
-    Extension(f"cimspec._kernels.{path.stem}", [path.as_posix()], include_dirs=["kernels"], extra_compile_args=FLAGS)
+    Extension(
+        f"cimspec._kernels.{path.stem}",
+        [path.as_posix(), *(part.as_posix() for part in sorted(path.parent.glob(f"{path.stem}_*.c")))],
+        include_dirs=["kernels"],
+        depends=[header.as_posix() for header in path.parent.glob("*.h")],
+        extra_compile_args=FLAGS,
+    )
     for path in sorted(Path("kernels").glob("*.pyx"))
 ]
 

@@ -1,76 +1,260 @@
-"""Column sums, ADC look-up and shift-and-add of one crossbar block, for many input vectors.
+"""Front of the crossbar kernels: checks what they are given, and picks the instruction set.
 
-Integers throughout: the ADC's transfer function comes as a table, so that its float32 arithmetic is written once, in
-numpy. Sums over rows run in the narrowest type that holds them; rows whose digit is 0 are skipped.
+`multiply` adds the codes of one set of rows, `finish` turns added codes into values. Integers are int32 on the way, and
+the caller warrants that nothing leaves them; see crossbar.h for packed forms and conversions.
 """
 
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memset
 
-ctypedef fused sum_t:
-    int16_t
-    int32_t
+cdef extern from "crossbar.h":
+    ctypedef enum cim_format:
+        CIM_BITS
+        CIM_BYTES
+        CIM_WORDS
+        CIM_TABLES
+
+    ctypedef struct cim_adc:
+        int32_t conversion, half, shift, lowest, highest, rounding
+        float scale, clip_low, clip_high, zero, inverse, noise
+        uint32_t key[2]
+        uint32_t row_set
+        int32_t sum_low, sum_high, scale_shift, scale_offset, scale_factor, total_offset, total_signed
+
+    ctypedef struct cim_step:
+        int32_t shift, mask, part, factor
+
+    ctypedef struct cim_plane:
+        Py_ssize_t cells
+        int32_t first_output, outputs
+        Py_ssize_t factors
+        int32_t number
+
+    ctypedef struct cim_row_set:
+        cim_format format
+        int32_t rows, cell_bits, signs, steps, planes
+        const cim_step* step
+        const cim_plane* plane
+        const uint8_t* cells
+        const int32_t* factors
+        cim_adc adc
+
+    ctypedef struct cim_inputs:
+        const int16_t* codes
+        const int64_t* origins
+        const int32_t* offsets
+        Py_ssize_t vectors
+        uint64_t first_vector
+
+    ctypedef int (*cim_multiply)(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
+
+    Py_ssize_t cim_tile_bytes(cim_format, int32_t, int32_t, int32_t) nogil
+    int cim_multiply_portable(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
+    int cim_multiply_avx2(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
+    int cim_multiply_avx512(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
+    int cim_multiply_bits(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
+    int cim_multiply_tables(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
+    Py_ssize_t cim_column_bytes(int32_t, int32_t, int32_t) nogil
+    int cim_has_avx2()
+    int cim_has_avx512()
+    int cim_has_bits()
+    int cim_has_tables()
+
+FORMATS = {"bits": CIM_BITS, "bytes": CIM_BYTES, "words": CIM_WORDS, "tables": CIM_TABLES}
 
 
-cdef inline void sum_columns(
-    const sum_t* cells,     # IN [rows, columns]
-    const uint8_t* digits,  # IN [rows]
-    sum_t* sums,            # OUT [columns]
-    Py_ssize_t rows,
-    Py_ssize_t columns,
-) noexcept nogil:
-    cdef Py_ssize_t row, column
-    cdef sum_t digit
-    cdef const sum_t* line
-    memset(sums, 0, columns * sizeof(sum_t))
-    for row in range(rows):
-        digit = digits[row]
-        if digit == 0:
-            continue
-        line = cells + row * columns
-        for column in range(columns):
-            sums[column] += <sum_t>(digit * line[column])
+def instruction_sets():
+    """Those that this machine has, the fastest first."""
+    return (("avx512",) if cim_has_avx512() else ()) + (("avx2",) if cim_has_avx2() else ()) + ("portable",)
 
 
-def block_sums(
-    const sum_t[:, ::1] cells,          # IN [rows, columns]
-    const uint8_t[:, :, ::1] digits,    # IN [vectors, steps, rows]
-    const int64_t[::1] step_factors,    # IN [steps]
-    const int32_t[::1] table,           # IN code of sum `smallest + index`
-    int64_t smallest,
-    const int64_t[::1] column_factors,  # IN [columns]
-    const int64_t[::1] column_outputs,  # IN [columns], index into the last axis of `sums`
-    int64_t[:, ::1] sums,               # OUT [vectors, outputs], added to
+def forms(str instructions):
+    """The forms of cells that an instruction set of this machine can read."""
+    if instructions != "avx512":
+        return ("words",)
+    return ("words", "bytes") + (("bits",) if cim_has_bits() else ()) + (("tables",) if cim_has_tables() else ())
+
+
+cdef class RowSet:
+    """Rows that are read at once: packed cells, planes, steps and converter. Immutable; any thread may use it."""
+
+    cdef cim_row_set _set
+    cdef cim_step* _steps
+    cdef cim_plane* _planes
+    cdef const uint8_t[::1] _cells
+    cdef const int32_t[::1] _factors
+    cdef readonly int outputs  # the sums' columns that planes reach
+    cdef readonly int rows
+
+    def __cinit__(
+        self,
+        str form,
+        int rows,
+        int cell_bits,
+        int signs,
+        const int32_t[:, ::1] steps,    # IN [steps, 4]: shift, mask, part, factor
+        const int64_t[:, ::1] planes,   # IN [planes, 5]: offset of cells, first output, outputs, of factors, number
+        const uint8_t[::1] cells,       # IN packed
+        const int32_t[::1] factors,     # IN of the outputs of each plane, tile by tile
+        const int32_t[::1] integers,    # IN conversion, half, shift, lowest, highest, rounding, and 7 for tables
+        const float[::1] reals,         # IN scale, clip_low, clip_high, zero, inverse, noise
+        const uint32_t[::1] counters,   # IN two words of the key, first row
+    ):
+        if steps.shape[0] < 1 or steps.shape[1] != 4 or planes.shape[0] < 1 or planes.shape[1] != 5:
+            raise ValueError("steps of 4 numbers and planes of 5 are needed")
+        if integers.shape[0] != 13 or reals.shape[0] != 6 or counters.shape[0] != 3:
+            raise ValueError("a converter is 13 integers, 6 reals and 3 counters")
+        if rows < 1 or not 1 <= cell_bits <= 8 or not 1 <= signs <= 2 or (form in ("bits", "tables") and cell_bits > 4):
+            raise ValueError("rows, cell bits or signs are out of range")
+        self._set.format = FORMATS[form]
+        self.rows = self._set.rows = rows
+        self._set.cell_bits, self._set.signs = cell_bits, signs
+        self._set.steps, self._set.planes = <int32_t>steps.shape[0], <int32_t>planes.shape[0]
+        self._cells, self._factors = cells, factors
+        self._copy_steps(steps)
+        self._copy_planes(planes)
+        self._set.step, self._set.plane, self._set.cells = self._steps, self._planes, &cells[0]
+        self._set.factors = &factors[0]
+        self._set_converter(integers, reals, counters)
+
+    cdef int _set_converter(
+        self, const int32_t[::1] integers, const float[::1] reals, const uint32_t[::1] counters
+    ) except -1:
+        cdef cim_adc* adc = &self._set.adc
+        adc.conversion, adc.half, adc.shift, adc.lowest, adc.highest = (
+            integers[0], integers[1], integers[2], integers[3], integers[4]
+        )
+        adc.rounding, adc.sum_low, adc.sum_high, adc.scale_shift = integers[5], integers[6], integers[7], integers[8]
+        adc.scale_offset, adc.scale_factor, adc.total_offset = integers[9], integers[10], integers[11]
+        adc.total_signed = integers[12]
+        adc.scale, adc.clip_low, adc.clip_high, adc.zero = reals[0], reals[1], reals[2], reals[3]
+        adc.inverse, adc.noise = reals[4], reals[5]
+        adc.key[0], adc.key[1], adc.row_set = counters[0], counters[1], counters[2]
+        return 0
+
+    cdef int _copy_steps(self, const int32_t[:, ::1] steps) except -1:
+        cdef Py_ssize_t index
+        self._steps = <cim_step*>malloc(steps.shape[0] * sizeof(cim_step))
+        if self._steps == NULL:
+            raise MemoryError()
+        for index in range(steps.shape[0]):
+            if not 0 <= steps[index, 0] < 16 or steps[index, 3] == 0:
+                raise ValueError("a step's shift or factor is out of range")
+            self._steps[index] = cim_step(steps[index, 0], steps[index, 1], steps[index, 2], steps[index, 3])
+        return 0
+
+    cdef int _copy_planes(self, const int64_t[:, ::1] planes) except -1:
+        cdef Py_ssize_t index, tiles, size, places, taken, width
+        if self._set.format == CIM_TABLES:
+            size = cim_column_bytes(self._set.rows, self._set.cell_bits, self._set.signs)
+        else:
+            size = cim_tile_bytes(self._set.format, self._set.rows, self._set.cell_bits, self._set.signs)
+        self._planes = <cim_plane*>malloc(planes.shape[0] * sizeof(cim_plane))
+        if self._planes == NULL:
+            raise MemoryError()
+        for index in range(planes.shape[0]):
+            if planes[index, 0] < 0 or planes[index, 1] < 0 or planes[index, 2] < 1 or planes[index, 3] < 0:
+                raise ValueError("a plane begins below 0, or is empty")
+            if self._set.format == CIM_TABLES:
+                places, taken = planes[index, 2], planes[index, 2] * size
+            else:
+                width = 32 if self._set.format == CIM_BITS else 16
+                tiles = (planes[index, 1] + planes[index, 2] + width - 1) // width - planes[index, 1] // width
+                places, taken = tiles * width, tiles * size
+            if planes[index, 0] + taken > self._cells.shape[0] or planes[index, 3] + places > self._factors.shape[0]:
+                raise ValueError("a plane's cells or factors are not all there")
+            self.outputs = max(self.outputs, planes[index, 1] + planes[index, 2])
+            self._planes[index] = cim_plane(
+                planes[index, 0], <int32_t>planes[index, 1], <int32_t>planes[index, 2], planes[index, 3],
+                <int32_t>planes[index, 4],
+            )
+        return 0
+
+    def __dealloc__(self):
+        free(self._steps)
+        free(self._planes)
+
+    cdef cim_multiply _function(self, str instructions) except NULL:
+        if instructions not in instruction_sets():
+            raise ValueError(f"this machine has no instruction set {instructions}")
+        if self._set.format not in [FORMATS[form] for form in forms(instructions)]:
+            raise ValueError(f"{instructions} cannot read this form of cells")
+        if self._set.format == CIM_BITS:
+            return cim_multiply_bits
+        if self._set.format == CIM_TABLES:
+            return cim_multiply_tables
+        if instructions == "avx512":
+            return cim_multiply_avx512
+        return cim_multiply_avx2 if instructions == "avx2" else cim_multiply_portable
+
+    def multiply(
+        self,
+        str instructions,
+        const int16_t[::1] codes,     # IN
+        const int64_t[::1] origins,   # IN [vectors], where each vector's window begins
+        const int32_t[::1] offsets,   # IN [rows], each row's code from there
+        uint64_t first_vector,        # IN index of the first vector: noise is keyed by it
+        int32_t[:, ::1] sums,         # OUT [vectors, outputs], added to
+    ):
+        """Add what these rows contribute to the outputs of some vectors."""
+        cdef cim_inputs inputs
+        cdef cim_multiply multiply
+        cdef Py_ssize_t index, lowest = 0, highest = 0
+        cdef int status
+        if origins.shape[0] != sums.shape[0] or offsets.shape[0] != self.rows or sums.shape[1] < self.outputs:
+            raise ValueError("origins, offsets and sums do not fit the cells")
+        if sums.shape[0] == 0:
+            return
+        lowest, highest = origins[0], origins[0]
+        for index in range(origins.shape[0]):
+            lowest, highest = min(lowest, origins[index]), max(highest, origins[index])
+        for index in range(offsets.shape[0]):
+            if offsets[index] < 0 or highest + offsets[index] >= codes.shape[0]:
+                raise ValueError("a window reaches beyond the codes")
+        if lowest < 0:
+            raise ValueError("a window reaches beyond the codes")
+        inputs.codes, inputs.origins, inputs.offsets = &codes[0], &origins[0], &offsets[0]
+        inputs.vectors, inputs.first_vector = origins.shape[0], first_vector
+        multiply = self._function(instructions)
+        with nogil:
+            status = multiply(&self._set, &inputs, &sums[0, 0], sums.shape[1])
+        if status:
+            raise MemoryError()
+
+
+def add_integers(
+    const int32_t[:, ::1] sums,     # IN [vectors, outputs]
+    int64_t lsb,
+    const int64_t[::1] constants,   # IN [outputs]
+    int64_t[:, ::1] total,          # OUT [vectors, outputs], added to
 ):
-    """Add to `sums` what one block contributes: codes * step factor * column factor."""
-    cdef Py_ssize_t rows = cells.shape[0], columns = cells.shape[1]
-    cdef Py_ssize_t vectors = digits.shape[0], steps = digits.shape[1]
-    cdef Py_ssize_t vector, step, column
-    cdef int64_t factor
-    cdef sum_t* line
-    cdef int64_t* codes
-    if digits.shape[2] != rows or step_factors.shape[0] != steps or sums.shape[0] != vectors:
-        raise ValueError("digits, step factors and sums do not fit the cells")
-    if column_factors.shape[0] != columns or column_outputs.shape[0] != columns:
-        raise ValueError("column factors and outputs do not fit the cells")
-    if rows == 0 or columns == 0 or vectors == 0 or steps == 0:
-        return
-    line = <sum_t*>malloc(columns * sizeof(sum_t))
-    codes = <int64_t*>malloc(columns * sizeof(int64_t))
-    if line == NULL or codes == NULL:
-        free(line)
-        free(codes)
-        raise MemoryError()
+    """`total += sums * lsb + constants`."""
+    cdef Py_ssize_t vector, output
+    check_shapes(sums, constants.shape[0], total.shape[0], total.shape[1])
     with nogil:
-        for vector in range(vectors):
-            memset(codes, 0, columns * sizeof(int64_t))
-            for step in range(steps):
-                sum_columns(&cells[0, 0], &digits[vector, step, 0], line, rows, columns)
-                factor = step_factors[step]
-                for column in range(columns):
-                    codes[column] += factor * table[line[column] - smallest]
-            for column in range(columns):
-                sums[vector, column_outputs[column]] += column_factors[column] * codes[column]
-    free(line)
-    free(codes)
+        for vector in range(sums.shape[0]):
+            for output in range(sums.shape[1]):
+                total[vector, output] += sums[vector, output] * lsb + constants[output]
+
+
+def add_reals(
+    const int32_t[:, ::1] sums,     # IN [vectors, outputs]
+    double lsb,
+    const double[::1] constants,    # IN [outputs]
+    double[:, ::1] total,           # OUT [vectors, outputs], added to
+):
+    """`total += sums * lsb + constants`, each operation rounded to float64."""
+    cdef Py_ssize_t vector, output
+    check_shapes(sums, constants.shape[0], total.shape[0], total.shape[1])
+    with nogil:
+        for vector in range(sums.shape[0]):
+            for output in range(sums.shape[1]):
+                total[vector, output] += sums[vector, output] * lsb + constants[output]
+
+
+cdef int check_shapes(
+    const int32_t[:, ::1] sums, Py_ssize_t constants, Py_ssize_t vectors, Py_ssize_t outputs
+) except -1:
+    if sums.shape[0] != vectors or sums.shape[1] != outputs or constants != outputs:
+        raise ValueError("sums, constants and total differ in shape")
+    return 0

@@ -59,10 +59,19 @@ class Layout:
         return 2 if self.encoding is Encoding.DIFFERENTIAL_COLUMNS else 1
 
     @property
+    def columns_per_output(self) -> int:
+        """Neighbouring columns that hold the weights of one output."""
+        return len(self.slices) * self.columns_per_slice
+
+    @property
+    def subtracts_columns(self) -> bool:
+        """Whether neighbouring columns are subtracted before the ADC."""
+        return self.chip.converts_differences and self.columns_per_slice == 2
+
+    @property
     def columns(self) -> int:
         """Columns of cells that the layer takes."""
-        unit_columns = 1 if self.encoding is Encoding.OFFSET else 0
-        return self.outputs * len(self.slices) * self.columns_per_slice + unit_columns
+        return self.outputs * self.columns_per_output + (1 if self.encoding is Encoding.OFFSET else 0)
 
     @property
     def row_blocks(self) -> int:
@@ -161,7 +170,7 @@ class Layout:
 
     def column_outputs(self) -> npt.NDArray[np.int64]:
         """Which output each column adds to; `outputs` for the unit column."""
-        return np.arange(self.columns) // (len(self.slices) * self.columns_per_slice)
+        return np.arange(self.columns) // self.columns_per_output
 
     def column_factors(self) -> npt.NDArray[np.int64]:
         """What each column's code is multiplied by before it is added; 0 for the unit column."""

@@ -1,8 +1,8 @@
 """What a chip computes: the numpy definition, the compiled kernel, and the execution of Programs."""
 
 from cimspec.sim.adc import Converter
-from cimspec.sim.block import Engine
 from cimspec.sim.execute import execute
+from cimspec.sim.layer import Engine, ProductLayer
 from cimspec.sim.mvm import mvm
 
-__all__ = ["Converter", "Engine", "execute", "mvm"]
+__all__ = ["Converter", "Engine", "ProductLayer", "execute", "mvm"]

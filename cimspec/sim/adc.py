@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cimspec.compiler.slicing import Part, has_sign, largest_input
+from cimspec.sim.device import States
 from cimspec.spec.chip import LARGEST_EXACT_SUM, AdcConversion, AdcLevels, AdcRange, AdcStep, Chip, Rounding
 
 
@@ -35,7 +36,8 @@ class Converter:
         """The converter of `chip` for a set of `rows` rows read at once, whose inputs are cut into `steps`.
 
         `[0, full_scale]`, or symmetric where sums can be negative: differences, or products of signed inputs. Without a
-        full scale, the range is that of the sums that the chip's active rows (or these rows) can make.
+        full scale, the range is that of the sums that the chip's active rows (or these rows) can make, empty cells'
+        currents included where they do not cancel.
         Raises `ValueError` where a full scale is not positive, there is but one level, or column sums could exceed what
         float32 holds exactly.
         """
@@ -46,7 +48,7 @@ class Converter:
             raise ValueError(f"column sums reach {largest}; beyond {LARGEST_EXACT_SUM} they are not exact")
         if adc.range is AdcRange.ROWS_USED:
             largest = chip.largest_sum(rows, widest)
-        high = float(largest) if full_scale is None else float(full_scale)
+        high = largest * full_cell(chip) if full_scale is None else float(full_scale)
         if not (math.isfinite(high) and high > 0):
             raise ValueError(f"full_scale is {full_scale}; it must be a positive number")
         if adc.codes < 2:
@@ -115,6 +117,13 @@ class Converter:
     @property
     def _codes(self) -> int:
         return (1 << self.bits) - (self.levels is AdcLevels.SIGN_MAGNITUDE)
+
+
+def full_cell(chip: Chip) -> float:
+    """What a full cell adds to a column's sum, over what it stores: more than 1 where empty cells conduct, too."""
+    if chip.converts_differences:
+        return 1.0
+    return float(States.of(chip.device, chip.crossbar.cell_bits).mean[-1]) / chip.largest_cell
 
 
 def _round(scaled: npt.NDArray[np.float32], rounding: Rounding) -> npt.NDArray[np.float32]:

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from cimspec.compiler import CrossbarLayer, Program, with_full_scales
 from cimspec.compiler.slicing import Part, input_steps
 from cimspec.quant.ops import Array, Constants, apply_vector, matmul, windows
-from cimspec.sim.adc import Converter
-from cimspec.sim.block import Columns, block_columns, unit_column
+from cimspec.sim.adc import Converter, full_cell
+from cimspec.sim.planes import Plane, block_planes, unit_plane
 from cimspec.spec.chip import AdcCalibration
 
 SAMPLED_VECTORS = 2048
@@ -90,28 +90,30 @@ def _full_scale(program: Program, layer: CrossbarLayer, codes: Array, weights: A
 
 
 def _histograms(program: Program, layer: CrossbarLayer, codes: Array, weights: Array) -> Iterator[Histogram]:
-    """Column sums of sampled input vectors, as they reach the ADC."""
+    """Column sums of sampled input vectors on cells without error, as they reach the ADC, to the nearest integer."""
     layout, op, chip = program.layout(layer), layer.op, program.chip
     vectors = windows(codes, op.window)
     vectors = vectors[:: math.ceil(len(vectors) / SAMPLED_VECTORS)]
     cells, flipped = layout.cells(weights), layout.flipped(weights)
     steps = input_steps(chip, op.precision.activation_bits, op.signed)
+    off_level = (full_cell(chip) - 1) * chip.largest_cell
     for rows in layout.row_sets():
-        conversions = [block_columns(layout, cells, rows, range(layout.columns), flipped[rows])]
+        planes = [*block_planes(layout, cells, flipped[rows], rows, range(layout.columns))]
         if chip.crossbar.reads_unit_column:
-            conversions.append(unit_column(rows))
+            planes.append(unit_plane(layout, cells, rows))
         driven = vectors[:, layout.input_of_row(rows)]
-        for columns in conversions:
-            yield from _column_sums(columns, driven, steps, whole_products=chip.converts_products)
+        for plane in planes:
+            yield from _column_sums(plane, off_level, driven, steps, whole_products=chip.converts_products)
 
 
 def _column_sums(
-    columns: Columns, driven: Array, steps: tuple[Part, ...], *, whole_products: bool
+    plane: Plane, off_level: float, driven: Array, steps: tuple[Part, ...], *, whole_products: bool
 ) -> Iterator[Histogram]:
-    cells = columns.cells.astype(np.float32)  # sums are exact: the converter refuses larger ones
+    # Sums of integers are exact: the converter refuses larger ones.
+    cells = plane.cells.astype(np.float32) + np.float32(off_level)
     digits = (driven,) if whole_products else (step.digits(driven) for step in steps)
     for part in digits:
-        yield Histogram.of((part.astype(np.float32) @ cells).astype(np.int64).ravel())
+        yield Histogram.of(np.rint(part.astype(np.float32) @ cells).astype(np.int64).ravel())
 
 
 def percentile(magnitudes: Histogram, share: float) -> int:

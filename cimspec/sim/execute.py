@@ -1,38 +1,30 @@
 """Execute a Program on a batch of inputs: what is reported is what the emitted schedule does.
 
-Loops over waves and crossbars run as written; those over invocations and steps run at once, for the range they name.
-Which block a crossbar holds is state that `write` changes and `read` uses. Needs neither the spec nor torch.
+Program + constants -> Machine, whose cells are programmed once -> outputs of any number of inputs, some at a time on
+each core. Needs neither the spec nor torch.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any, assert_never
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from cimspec.compiler.layout import Block, Flips, Layout
-from cimspec.compiler.program import (
-    Accumulate,
-    CrossbarLayer,
-    Instruction,
-    Loop,
-    Parallel,
-    Program,
-    Read,
-    ShiftAdd,
-    Write,
-)
-from cimspec.compiler.slicing import Part, input_steps
-from cimspec.quant.ops import Array, Constants, apply_vector, fold_pixels, windows
-from cimspec.sim.adc import Converter
-from cimspec.sim.block import Engine, Partial, block_columns, block_sums, unit_column
-from cimspec.sim.mvm import add_partial, conversion_factors, new_total, row_converters
+from cimspec.compiler.program import CrossbarLayer, Program
+from cimspec.compiler.slicing import input_steps
+from cimspec.quant.ops import Array, Constants, Window, apply_vector, fold_pixels
+from cimspec.sim.layer import Engine, ProductLayer
+from cimspec.sim.mvm import flat_inputs
+from cimspec.sim.reads import blocks_read
+from cimspec.sim.row_set import Inputs
 
-CHUNK = 100
-"""Inputs executed at once, one such batch on each core; results depend on neither."""
+CHUNK_VALUES = 1 << 21
+"""Values of a layer's output at once, for each core: larger arrays leave the caches, smaller ones cost more calls."""
+
+MOST_INPUTS = 100
+"""At once, so that progress is seen."""
 
 
 def execute(
@@ -42,138 +34,130 @@ def execute(
     *,
     engine: Engine = Engine.KERNEL,
     shortcut: bool = True,
+    seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> npt.NDArray[np.float64]:
     """Real-valued outputs `[batch, outputs]` of real-valued `inputs` `[batch, *program.input_shape]`.
 
-    `shortcut` computes blocks whose ADC loses nothing as plain products: same bits, less time.
-    Raises `ValueError` for inputs of another shape or that are not finite.
+    `shortcut` computes blocks whose ADC loses nothing as plain products: same bits, less time. `seed` keys what devices
+    draw; results depend on an input's index, not on how many come at once.
+    Raises `ValueError` for inputs of another shape or that are not finite, and for schedules that cannot be followed.
     """
     images = np.asarray(inputs, dtype=np.float64)
     if images.shape[1:] != program.input_shape:
         raise ValueError(f"inputs have shape {images.shape[1:]}, the program reads {program.input_shape}")
     if not np.isfinite(images).all():
         raise ValueError("inputs are not all finite")
-    chunks = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
+    machine = Machine.of(program, constants, seed=seed, engine=engine, shortcut=shortcut)
+    size = inputs_at_once(program)
+    starts = range(0, len(images), size)
     outputs: list[Array] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for output in pool.map(lambda chunk: _execute_chunk(program, constants, chunk, engine, shortcut), chunks):
+        for output in pool.map(lambda start: machine.run(images[start : start + size], first_input=start), starts):
             outputs.append(output)
             if progress:
                 progress(sum(map(len, outputs)))
     return np.concatenate(outputs) if outputs else np.zeros((0, 0))
 
 
-def _execute_chunk(program: Program, constants: Constants, images: Array, engine: Engine, shortcut: bool) -> Array:
-    tensors: dict[str, Array] = {program.input: images}
-    for item in program.items:
-        if isinstance(item, CrossbarLayer):
-            tensors[item.op.dst] = _LayerRun(program, item, constants, tensors[item.op.src], engine, shortcut).run()
-        else:
-            tensors[item.dst] = apply_vector(item, tensors, constants)
-    return tensors[program.output]
+def inputs_at_once(program: Program) -> int:
+    """How many inputs are executed together."""
+    largest = max((int(np.prod(layer.op.shape)) for layer in program.layers), default=1)
+    return max(1, min(MOST_INPUTS, CHUNK_VALUES // largest))
 
 
-@dataclass(slots=True)
-class _LayerRun:
-    """One crossbar layer on one batch. Mutable state: what crossbars hold, and the partial sums."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Machine:
+    """A chip with a Program's cells programmed. Any thread may use it."""
 
     program: Program
-    layer: CrossbarLayer
     constants: Constants
-    codes: Array
+    layers: Mapping[str, ProductLayer]
     engine: Engine
     shortcut: bool
-    layout: Layout = field(init=False)
-    cells: Array = field(init=False)
-    windows: Array = field(init=False)  # [batch, invocations, inputs]
-    flipped: dict[range, Flips] = field(init=False)
-    converters: dict[range, Converter] = field(init=False)
-    steps: tuple[Part, ...] = field(init=False)
-    held: dict[int, Block] = field(default_factory=dict)
-    partials: dict[range, Partial] = field(default_factory=dict)  # by the rows that were read at once
-    result: Array | None = None
 
-    def __post_init__(self) -> None:
-        op = self.layer.op
-        self.layout = self.program.layout(self.layer)
-        self.cells = self.layout.cells(self.constants[op.weights])
-        narrow = self.codes.astype(np.int16)  # 8 bits at most, and a quarter of the memory to move
-        self.windows = windows(narrow, op.window).reshape(len(self.codes), op.invocations, op.inputs)
-        self.steps = input_steps(self.program.chip, op.precision.activation_bits, op.signed)
-        self.flipped = self.layout.flipped(self.constants[op.weights])
-        self.converters = row_converters(self.layout, self.layer.full_scale, self.steps)
+    @classmethod
+    def of(
+        cls,
+        program: Program,
+        constants: Constants,
+        *,
+        seed: int = 0,
+        engine: Engine = Engine.KERNEL,
+        shortcut: bool = True,
+    ) -> "Machine":
+        """Program the cells of all layers, whose index keys what their devices draw."""
+        layers = {
+            layer.name: program_layer(program, layer, constants, seed=seed, index=index)
+            for index, layer in enumerate(program.layers)
+        }
+        return cls(program, constants, layers, engine, shortcut)
 
-    def run(self) -> Array:
-        self._run(self.layer.body, wave=0, crossbar=0)
-        if self.result is None:
-            raise ValueError(f"layer {self.layer.name} is never accumulated")
-        return self.result
+    def run(self, images: Array, *, first_input: int = 0) -> Array:
+        """Outputs of some inputs, the first of which has index `first_input`."""
+        tensors: dict[str, Array] = {self.program.input: images}
+        for item in self.program.items:
+            if isinstance(item, CrossbarLayer):
+                tensors[item.op.dst] = run_layer(
+                    item,
+                    self.layers[item.name],
+                    self.constants,
+                    tensors[item.op.src],
+                    first_input,
+                    engine=self.engine,
+                    shortcut=self.shortcut,
+                )
+            else:
+                tensors[item.dst] = apply_vector(item, tensors, self.constants)
+        return tensors[self.program.output]
 
-    def _run(self, body: tuple[Instruction, ...], wave: int, crossbar: int) -> None:
-        for instruction in body:
-            match instruction:
-                case Loop(variable="wave"):
-                    for index in range(instruction.start, instruction.stop):
-                        self._run(instruction.body, index, crossbar)
-                case Parallel():
-                    for index in range(instruction.crossbars):
-                        self._run(instruction.body, wave, index)
-                case Write():
-                    self._write(instruction, wave, crossbar)
-                case Loop(variable="invocation"):
-                    self._invoke(instruction, crossbar)
-                case Accumulate():
-                    self.result = self._accumulate()
-                case Loop() | Read() | ShiftAdd():
-                    raise ValueError(f"layer {self.layer.name}: reads belong into a loop over invocations and steps")
-                case _:
-                    assert_never(instruction)
 
-    def _write(self, write: Write, wave: int, crossbar: int) -> None:
-        index = write.first + wave * self.program.chip.crossbars + crossbar
-        self.held.pop(crossbar, None)
-        if index < write.stop:
-            self.held[crossbar] = self.layout.block(index)
+def program_layer(
+    program: Program, layer: CrossbarLayer, constants: Constants, *, seed: int, index: int
+) -> ProductLayer:
+    """The cells that a layer's schedule reads, as they come out for `seed`; `index` is the layer's in the program."""
+    op = layer.op
+    return ProductLayer.of(
+        program.layout(layer),
+        constants[op.weights],
+        input_steps(program.chip, op.precision.activation_bits, op.signed),
+        layer.full_scale,
+        blocks=blocks_read(program, layer),
+        seed=seed,
+        layer=index,
+    )
 
-    def _invoke(self, loop: Loop, crossbar: int) -> None:
-        """All invocations of the loop at once, on the block that the crossbar holds; an idle crossbar does nothing."""
-        match loop.body:
-            case (Loop(variable="step", body=(Read(), ShiftAdd())) as step_loop,):
-                pass
-            case _:
-                raise ValueError(f"layer {self.layer.name}: a loop over invocations holds a loop over steps")
-        block = self.held.get(crossbar)
-        if block is None:
-            return
-        steps = self.steps[step_loop.start : step_loop.stop]
-        chosen = self.windows[:, loop.start : loop.stop]
-        for rows in self.layout.row_groups(block.rows):
-            columns = block_columns(self.layout, self.cells, rows, block.columns, self.flipped[rows])
-            driven = chosen[..., self.layout.input_of_row(rows)].reshape(-1, len(rows))
-            converter = self.converters[rows]
-            sums = block_sums(self.engine, columns, driven, steps, converter, shortcut=self.shortcut)
-            outputs = slice(columns.first_output, columns.first_output + columns.output_count)
-            partial = self._partial(rows)[:, loop.start : loop.stop]
-            partial[..., outputs] += sums.reshape(*partial.shape[:2], columns.output_count)
-            if self.program.chip.crossbar.reads_unit_column and block.columns.stop == self.layout.columns:
-                unit = block_sums(self.engine, unit_column(rows), driven, steps, converter, shortcut=self.shortcut)
-                partial += unit.reshape(*partial.shape[:2], 1) * self.layout.unit_factors(self.flipped[rows])
 
-    def _partial(self, rows: range) -> Partial:
-        if rows not in self.partials:
-            shape = (len(self.codes), self.layer.op.invocations, self.layer.op.outputs)
-            self.partials[rows] = np.zeros(shape, np.int64)
-        return self.partials[rows]
+def run_layer(
+    layer: CrossbarLayer,
+    products: ProductLayer,
+    constants: Constants,
+    codes: Array,
+    first_input: int,
+    *,
+    engine: Engine = Engine.KERNEL,
+    shortcut: bool = True,
+) -> Array:
+    """The output `[batch, *shape]` of one layer for input codes `[batch, ...]`."""
+    op = layer.op
+    inputs = window_inputs(codes, op.window, first_input * op.invocations)
+    total = products.products(inputs, engine=engine, shortcut=shortcut)
+    total += constants[op.bias]
+    return fold_pixels(total, len(codes), op.shape)
 
-    def _accumulate(self) -> Array:
-        op = self.layer.op
-        total: npt.NDArray[Any] = new_total(self.converters, len(self.codes) * op.invocations, op.outputs)
-        for rows in sorted(self.partials, key=lambda group: group.start):
-            converter = self.converters[rows]
-            factors = conversion_factors(self.layout, self.flipped[rows], self.steps, converter)
-            add_partial(total, self.partials[rows].reshape(total.shape), converter, factors)
-        if self.layout.offset and not self.program.chip.crossbar.reads_unit_column:
-            sums = self.windows.astype(np.int64).sum(axis=2).reshape(-1, 1)
-            total -= self.layout.offset * sums
-        return fold_pixels(total + self.constants[op.bias], len(self.codes), op.shape)
+
+def window_inputs(codes: Array, window: Window, first_vector: int) -> Inputs:
+    """All windows of images `[batch, channels, h, w]`, or vectors `[batch, inputs]`, without writing them out."""
+    if window.kernel == 0:
+        return flat_inputs(codes.reshape(len(codes), -1), first_vector)
+    sides = (window.padding, window.padding)
+    padded = np.pad(codes.astype(np.int16), ((0, 0), (0, 0), sides, sides))
+    batch, channels, height, width = padded.shape
+    kernel, stride = np.arange(window.kernel), window.stride
+    tops = np.arange(0, height - window.kernel + 1, stride) * width
+    lefts = np.arange(0, width - window.kernel + 1, stride)
+    origins = (np.arange(batch) * (channels * height * width))[:, None, None] + tops[:, None] + lefts
+    offsets = (np.arange(channels) * (height * width))[:, None, None] + (kernel * width)[:, None] + kernel
+    return Inputs(
+        padded.reshape(-1), origins.reshape(-1).astype(np.int64), offsets.reshape(-1).astype(np.int32), first_vector
+    )

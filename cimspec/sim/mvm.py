@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cimspec.compiler.layout import Flips, Layout
-from cimspec.compiler.slicing import Part, input_steps
+from cimspec.compiler.layout import Layout
+from cimspec.compiler.slicing import input_steps
 from cimspec.quant.parameters import activation_range, weight_limit
-from cimspec.sim.adc import Converter
-from cimspec.sim.block import Engine, Partial, block_columns, block_sums, drive_factor, unit_column
+from cimspec.sim.layer import Engine, ProductLayer, threads_of_machine
 from cimspec.sim.reference import reference_mvm
+from cimspec.sim.row_set import Inputs
 from cimspec.spec.chip import Chip
 
 IntArray = npt.NDArray[Any]
@@ -30,20 +30,23 @@ def mvm(
     full_scale: float | None = None,
     engine: str = "kernel",
     seed: int | None = None,
+    threads: int | None = None,
 ) -> IntArray:
     """The product `inputs @ weights.T` as `chip` computes it.
 
     `weights [outputs, inputs]` and `inputs [vectors, inputs]` are integers within `weight_bits` and `activation_bits`.
     `full_scale` is a calibrated ADC range in units of one cell times one input digit; None takes the chip's rows.
-    `seed` keys the noise of devices; ideal devices, the only ones so far, draw none.
+    `seed` (None: 0) keys what devices draw: programming errors once, read noise for each vector by its index.
+    `threads` (None: those of the machine) changes no result.
     Returns `[vectors, outputs]`, int64 where the ADC's step is an integer, else float64; the same by both engines.
     Raises `ValueError` for shapes, types or values that do not fit.
     """
-    del seed
     codes = _integers("weights", weights)
     vectors = _integers("inputs", inputs)
     if codes.shape[1] != vectors.shape[1]:
         raise ValueError(f"weights have {codes.shape[1]} inputs, inputs have {vectors.shape[1]}")
+    if not codes.size:
+        raise ValueError(f"weights are {codes.shape[0]} x {codes.shape[1]}; there is nothing to store")
     _check_bits(weight_bits, activation_bits, signed_inputs)
     limit = weight_limit(weight_bits)
     _check_range("weights", codes, -limit, limit)
@@ -51,65 +54,28 @@ def mvm(
     if Engine(engine) is Engine.REFERENCE:
         return reference_mvm(
             chip, codes, vectors, weight_bits=weight_bits, activation_bits=activation_bits,
-            signed_inputs=signed_inputs, full_scale=full_scale,
+            signed_inputs=signed_inputs, full_scale=full_scale, seed=seed or 0,
         )  # fmt: skip
-    return _kernel_mvm(chip, codes, vectors, weight_bits, activation_bits, signed_inputs, full_scale)
+    layer = ProductLayer.of(
+        Layout(chip, codes.shape[1], codes.shape[0], weight_bits),
+        codes,
+        input_steps(chip, activation_bits, signed_inputs),
+        full_scale,
+        seed=seed or 0,
+    )
+    return layer.products(flat_inputs(vectors), threads=threads or threads_of_machine())
 
 
-def _kernel_mvm(
-    chip: Chip,
-    weights: IntArray,
-    inputs: IntArray,
-    weight_bits: int,
-    activation_bits: int,
-    signed_inputs: bool,
-    full_scale: float | None,
-) -> IntArray:
-    layout = Layout(chip, weights.shape[1], weights.shape[0], weight_bits)
-    steps = input_steps(chip, activation_bits, signed_inputs)
-    cells, flipped = layout.cells(weights), layout.flipped(weights)
-    converters = row_converters(layout, full_scale, steps)
-    driven = inputs[:, layout.input_of_row(range(layout.rows))]
-    total = new_total(converters, len(inputs), layout.outputs)
-    for rows, converter in converters.items():
-        columns = block_columns(layout, cells, rows, range(layout.columns), flipped[rows])
-        part = driven[:, rows.start : rows.stop]
-        partial = block_sums(Engine.KERNEL, columns, part, steps, converter, shortcut=True)
-        if chip.crossbar.reads_unit_column:
-            unit = block_sums(Engine.KERNEL, unit_column(rows), part, steps, converter, shortcut=True)
-            partial += unit * layout.unit_factors(flipped[rows])
-        add_partial(total, partial, converter, conversion_factors(layout, flipped[rows], steps, converter))
-    if layout.offset and not chip.crossbar.reads_unit_column:
-        total -= layout.offset * inputs.astype(np.int64).sum(axis=1, keepdims=True)
-    return total
-
-
-def row_converters(layout: Layout, full_scale: float | None, steps: tuple[Part, ...]) -> dict[range, Converter]:
-    """The converter of each set of rows read at once, sets in row order."""
-    return {rows: Converter.of(layout.chip, full_scale, rows=len(rows), steps=steps) for rows in layout.row_sets()}
-
-
-def new_total(converters: dict[range, Converter], vectors: int, outputs: int) -> IntArray:
-    """Zeros `[vectors, outputs]` of the type that the converters' values need."""
-    integers = all(converter.values_are_integers for converter in converters.values())
-    return np.zeros((vectors, outputs), np.int64 if integers else np.float64)
-
-
-def conversion_factors(layout: Layout, flips: Flips, steps: tuple[Part, ...], converter: Converter) -> IntArray:
-    """Sum over each output's conversions of what their codes are multiplied by: `[outputs]`."""
-    columns = slice(0, layout.outputs * len(layout.slices) * layout.columns_per_slice)
-    signed = np.where(flips, -layout.column_factors(), layout.column_factors())[columns].reshape(layout.outputs, -1)
-    if layout.chip.converts_differences and layout.columns_per_slice == 2:
-        signed = signed[:, 0::2]
-    return np.asarray((signed.sum(axis=1) + layout.unit_factors(flips)) * drive_factor(steps, converter))
-
-
-def add_partial(total: IntArray, partial: Partial, converter: Converter, factors: IntArray) -> None:
-    """Add one set of rows to `total`, in place: the ADC's step and zero are applied here, once."""
-    if converter.values_are_integers:
-        total += partial * int(converter.lsb) + int(converter.zero) * factors
-    else:
-        total += partial * converter.lsb + converter.zero * factors
+def flat_inputs(vectors: IntArray, first_vector: int = 0) -> Inputs:
+    """Input vectors `[vectors, inputs]`, one after the other."""
+    count, inputs = vectors.shape
+    narrow = np.int16 if int(np.abs(vectors).max(initial=0)) < 1 << 15 else np.int32
+    return Inputs(
+        np.ascontiguousarray(vectors, narrow).reshape(-1),
+        np.arange(count, dtype=np.int64) * inputs,
+        np.arange(inputs, dtype=np.int32),
+        first_vector,
+    )
 
 
 def _integers(name: str, values: npt.ArrayLike) -> IntArray:

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cimspec.compiler.layout import Layout
 from cimspec.compiler.slicing import Part, input_steps, weight_slices
 from cimspec.sim.adc import Converter
+from cimspec.sim.reference_device import device_mvm
 from cimspec.spec.chip import Chip, Encoding, Subtraction
 
 IntArray = npt.NDArray[Any]
@@ -31,11 +33,15 @@ def reference_mvm(
     activation_bits: int,
     signed_inputs: bool,
     full_scale: float | None,
+    seed: int = 0,
 ) -> IntArray:
     """`inputs [vectors, inputs] @ weights [outputs, inputs].T` through the chip: `[vectors, outputs]`.
 
-    int64 where the ADC's values are integers, else float64.
+    int64 where the ADC's values are integers, else float64. `seed` keys what devices draw.
     """
+    if not chip.device.is_ideal:
+        layout = Layout(chip, weights.shape[1], weights.shape[0], weight_bits)
+        return device_mvm(layout, weights, inputs, input_steps(chip, activation_bits, signed_inputs), full_scale, seed)
     planes = list(_planes(chip, weights, weight_bits))
     steps = input_steps(chip, activation_bits, signed_inputs)
     driven = np.repeat(inputs.astype(np.int64), planes[0][1].shape[0] // weights.shape[1], axis=1)

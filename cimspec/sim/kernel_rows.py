@@ -1,0 +1,239 @@
+"""Sets of rows as the compiled kernels take them: packed cells, a converter in numbers, and what is added to totals.
+
+Where 32 bits do not hold what can come up, `kernel_rows` returns None, and numpy computes the rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cimspec.compiler.slicing import Part, Sign, has_sign, largest_input
+from cimspec.sim.packing import Extent, Form, fastest_form, kernels, pack_planes
+from cimspec.sim.planes import Plane
+from cimspec.sim.row_set import Inputs, RowSet, added_codes
+from cimspec.sim.short import ShortConversion, short_conversion
+from cimspec.spec.chip import AdcStep, Rounding
+
+IntArray = npt.NDArray[Any]
+
+MOST = (1 << 31) - 1
+"""The largest integer that the kernels hold."""
+
+LARGEST_CODE = (1 << 15) - 1
+"""The largest input that they take."""
+
+SUM, SHIFT, ROUND = range(3)
+ROUNDINGS = {Rounding.HALF_EVEN: 0, Rounding.HALF_UP: 1, Rounding.HALF_AWAY: 2, Rounding.DOWN: 3}
+PARTS = {Sign.WHOLE: 0, Sign.POSITIVE: 1, Sign.NEGATIVE: 2}
+WHOLE_INPUT = (0, -1, 0, 1)
+"""The step of an input that is applied as it is: shift, mask, part, factor."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NumpyRows:
+    """Rows that numpy computes."""
+
+    row_set: RowSet
+
+    def add(self, _instructions: str, inputs: Inputs, total: IntArray) -> None:
+        """Add what these rows contribute to `total` [vectors, outputs]."""
+        converter = self.row_set.converter
+        codes = added_codes(self.row_set, inputs)
+        if converter.values_are_integers:
+            total += codes * int(converter.lsb) + int(converter.zero) * self.row_set.zeros
+        else:
+            total += codes * converter.lsb + converter.zero * self.row_set.zeros
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KernelRows:
+    """Rows that the kernels compute."""
+
+    codes: Any  # compiled RowSet
+    unit: Any  # compiled RowSet of the unit column, or None
+    unit_factors: npt.NDArray[np.int32]
+    inputs: npt.NDArray[np.int64]  # [rows], the layer's input that drives each
+    lsb: float
+    constants: npt.NDArray[np.float64]  # [outputs], the ADC's zeros
+
+    def add(self, instructions: str, inputs: Inputs, total: IntArray) -> None:
+        """Add what these rows contribute to `total` [vectors, outputs]."""
+        offsets = inputs.offsets[self.inputs]
+        sums = np.zeros(total.shape, np.int32)
+        self.codes.multiply(instructions, inputs.codes, inputs.origins, offsets, inputs.first_vector, sums)
+        if self.unit is not None:
+            units = np.zeros((len(sums), 1), np.int32)
+            self.unit.multiply(instructions, inputs.codes, inputs.origins, offsets, inputs.first_vector, units)
+            sums += units * self.unit_factors
+        if total.dtype == np.int64:
+            kernels().add_integers(sums, int(self.lsb), self.constants.astype(np.int64), total)
+        else:
+            kernels().add_reals(sums, self.lsb, self.constants, total)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlainRows:
+    """Rows whose ADC loses nothing: their contribution is the integer product with these weights."""
+
+    weights: npt.NDArray[np.int64]  # [rows, outputs]
+    inputs: npt.NDArray[np.int64]  # [rows]
+
+    def joined(self, other: "PlainRows") -> "PlainRows":
+        """Both sets of rows as one."""
+        return PlainRows(np.concatenate([self.weights, other.weights]), np.concatenate([self.inputs, other.inputs]))
+
+    def largest(self, steps: tuple[Part, ...]) -> int:
+        """The largest magnitude of a product."""
+        return int(np.abs(self.weights).sum(axis=0).max(initial=0)) * largest_input(steps)
+
+    def compiled(self, instructions: str, steps: tuple[Part, ...], vectors: int) -> KernelRows:
+        """The rows for the kernels; the caller has asked `largest`."""
+        outputs = self.weights.shape[1]
+        plane = Plane(self.weights.astype(np.int16), np.ones(outputs, np.int64), 0, 0)
+        extent = Extent.of([plane], largest_input(steps), has_negative_digits=has_sign(steps))
+        form = fastest_form(instructions, extent, vectors, is_short=False)
+        codes = _compiled(form, [plane], extent, [WHOLE_INPUT], [SUM, *(0,) * 12], np.zeros(6), (0, 0, 0))
+        return KernelRows(codes, None, np.zeros(outputs, np.int32), self.inputs, 1.0, np.zeros(outputs))
+
+
+def plain_rows(row_set: RowSet) -> PlainRows | None:
+    """The rows as a plain product, or None where the ADC can lose something, or cells are not integers."""
+    if row_set.fraction_bits or row_set.noise:
+        return None
+    units = [row_set.unit] if row_set.unit else []
+    if not all(row_set.converter.is_lossless(*reach(row_set, plane)) for plane in (*row_set.planes, *units)):
+        return None
+    weights = np.zeros((len(row_set.rows), len(row_set.unit_factors)), np.int64)
+    for plane in row_set.planes:
+        weights[:, plane.outputs] += plane.cells * plane.factors
+    for plane in units:
+        weights += plane.cells * row_set.unit_factors
+    return PlainRows(weights, row_set.inputs) if np.abs(weights).max(initial=0) <= LARGEST_CODE else None
+
+
+def reach(row_set: RowSet, plane: Plane) -> tuple[int, int]:
+    """The smallest and the largest sum that one conversion of a plane can get, in units of the cells."""
+    lowest, highest = plane.extremes()
+    widest = _widest_digit(row_set)
+    if row_set.converter.converts_products and has_sign(row_set.steps):
+        most = max(-lowest, highest) * widest
+        return -most, most
+    return lowest * widest, highest * widest
+
+
+def kernel_rows(row_set: RowSet, instructions: str, vectors: int) -> KernelRows | None:
+    """The rows for the kernels, packed as suits about so many `vectors`."""
+    if not _fits(row_set):
+        return None
+    converter = row_set.converter
+    codes = _row_set_codes(row_set, row_set.planes, instructions, vectors)
+    unit = _row_set_codes(row_set, [row_set.unit], instructions, vectors) if row_set.unit else None
+    constants = np.asarray(converter.zero * row_set.zeros, np.float64)
+    return KernelRows(codes, unit, row_set.unit_factors.astype(np.int32), row_set.inputs, converter.lsb, constants)
+
+
+def _fits(row_set: RowSet) -> bool:
+    """Whether no integer on the way leaves 32 bits, and no input 16."""
+    planes = [*row_set.planes, *([row_set.unit] if row_set.unit else [])]
+    widest = _widest_digit(row_set)
+    sums = max(int(np.abs(plane.cells.astype(np.int64)).sum(axis=0).max(initial=0)) * widest for plane in planes)
+    code = max(map(abs, row_set.converter.code_range))
+    steps = sum(1 if part is None else abs(part.factor) for part in row_set.digits)
+    factors = sum(int(np.abs(plane.factors).max(initial=0)) for plane in row_set.planes)
+    factors += int(np.abs(row_set.unit_factors).max(initial=0))
+    half = int(row_set.converter.lsb)
+    return (
+        sums + half <= MOST
+        and code * steps * factors <= MOST
+        and len(row_set.rows) * widest**2 <= MOST
+        and largest_input(row_set.steps) <= LARGEST_CODE
+    )
+
+
+def _widest_digit(row_set: RowSet) -> int:
+    if row_set.converter.converts_products:
+        return largest_input(row_set.steps)
+    return max((step.mask for step in row_set.steps), default=0)
+
+
+def _row_set_codes(row_set: RowSet, planes: Sequence[Plane], instructions: str, vectors: int) -> Any:
+    is_product = row_set.converter.converts_products
+    extent = Extent.of(planes, _widest_digit(row_set), has_negative_digits=is_product and has_sign(row_set.steps))
+    short = _short(row_set, planes)
+    form = fastest_form(instructions, extent, vectors, is_short=short is not None)
+    steps = [
+        WHOLE_INPUT if part is None else (part.shift, part.mask, PARTS[part.sign], part.factor)
+        for part in row_set.digits
+    ]
+    integers = _integers(row_set, short)
+    converter, noise = row_set.converter, row_set.noise
+    reals = np.array(
+        [
+            2.0**-row_set.fraction_bits,
+            *(converter.clip_low, converter.clip_high, converter.zero, converter.inverse),
+            noise.deviation if noise else 0.0,
+        ]
+    )
+    key = noise.key if noise else (0, 0)
+    return _compiled(form, planes, extent, steps, integers, reals, (*key, row_set.rows.start))
+
+
+def _short(row_set: RowSet, planes: Sequence[Plane]) -> ShortConversion | None:
+    if row_set.fraction_bits or row_set.noise or row_set.converter.converts_products:
+        return None
+    reaches = [reach(row_set, plane) for plane in planes]
+    lowest, highest = min(low for low, _ in reaches), max(high for _, high in reaches)
+    found = short_conversion(row_set.converter, lowest, highest)
+    return found if found and found.fits(row_set.steps) else None
+
+
+def _integers(row_set: RowSet, short: ShortConversion | None) -> list[int]:
+    """The integers of a compiled converter; see `cim_adc` in crossbar.h."""
+    converter = row_set.converter
+    shifts = (
+        converter.step is AdcStep.POWER_OF_TWO
+        and converter.rounding is Rounding.HALF_UP
+        and not row_set.fraction_bits
+        and not row_set.noise
+    )
+    lsb = int(converter.lsb)
+    own = [SHIFT if shifts else ROUND, lsb >> 1, lsb.bit_length() - 1, *converter.code_range]
+    own.append(ROUNDINGS[converter.rounding])
+    if short is None:
+        return [*own, *(0,) * 7]
+    start = short.first_code * sum(step.factor for step in row_set.steps)
+    is_signed = short.totals(row_set.steps)[0] < 0
+    return [*own, short.low, short.high, short.shift, short.offset, short.factor, _wrapped(start), int(is_signed)]
+
+
+def _wrapped(number: int) -> int:
+    """The number modulo 2^16, as a signed 16-bit integer."""
+    return ((number + (1 << 15)) & 0xFFFF) - (1 << 15)
+
+
+def _compiled(
+    form: Form,
+    planes: Sequence[Plane],
+    extent: Extent,
+    steps: Sequence[tuple[int, ...]],
+    integers: Sequence[int],
+    reals: npt.NDArray[np.float64],
+    counters: tuple[int, int, int],
+) -> Any:
+    packed = pack_planes(form, planes, extent)
+    return kernels().RowSet(
+        form.value,
+        planes[0].cells.shape[0],
+        min(8, extent.cell_bits),
+        extent.signs,
+        np.array(steps, np.int32),
+        packed.table,
+        packed.cells,
+        packed.factors,
+        np.array(integers, np.int32),
+        reals.astype(np.float32),
+        np.array(counters, np.uint32),
+    )

@@ -1,0 +1,181 @@
+"""Pack planes for the compiled kernels: once, when cells are programmed.
+
+Three forms (kernels/crossbar.h): bits for counting, bytes for 8-bit and words for 16-bit dot products. Which of them an
+instruction set has, and which is fastest there, is decided here.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cimspec.compiler.slicing import ceil_divide
+from cimspec.diag import fail
+from cimspec.sim.planes import IntArray, Plane
+
+TILE = 16
+BITS_TILE = 32
+"""Outputs side by side."""
+
+TABLE_ROWS = 6
+"""Rows that one table holds."""
+
+INSTRUCTIONS_VARIABLE = "CIMSPEC_INSTRUCTIONS"
+"""Environment variable that names the instruction set to use: `avx512`, `avx2` or `portable`."""
+
+MOST_COUNTED_PLANES = 4
+"""Bits of a cell, times signs, up to which counting bits is faster than 8-bit dot products."""
+
+FEWEST_LOOKED_UP = 32
+"""Vectors from which on looking up sums of 64 vectors at once pays."""
+
+
+class Form(StrEnum):
+    """How cells and inputs are packed."""
+
+    BITS = "bits"
+    BYTES = "bytes"
+    WORDS = "words"
+    TABLES = "tables"
+
+
+@cache
+def instruction_set() -> str:
+    """The fastest instruction set of this machine, or the one that `CIMSPEC_INSTRUCTIONS` asks for."""
+    known = kernels().instruction_sets()
+    asked = os.environ.get(INSTRUCTIONS_VARIABLE)
+    if asked is None:
+        return str(known[0])
+    if asked not in known:
+        fail("CIM901", f"this machine has no instruction set `{asked}`", help=f"set one of: {', '.join(known)}")
+    return asked
+
+
+def kernels() -> Any:
+    """The compiled module."""
+    try:
+        from cimspec._kernels import crossbar
+    except ImportError as error:
+        fail("CIM901", f"the compiled kernels cannot be loaded: {error}", help="run `pip install -e .` in the checkout")
+    return crossbar
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What planes of cells and the digits that meet them can be."""
+
+    lowest_cell: int
+    highest_cell: int
+    largest_digit: int
+    has_negative_digits: bool
+
+    @classmethod
+    def of(cls, planes: Sequence[Plane], largest_digit: int, *, has_negative_digits: bool) -> "Extent":
+        """The extent of some planes."""
+        lowest = min(int(plane.cells.min(initial=0)) for plane in planes)
+        highest = max(int(plane.cells.max(initial=0)) for plane in planes)
+        return cls(lowest, highest, largest_digit, has_negative_digits)
+
+    @property
+    def cell_bits(self) -> int:
+        """Bits of the largest magnitude of a cell, 1 at least."""
+        return max(1, -self.lowest_cell, self.highest_cell).bit_length()
+
+    @property
+    def signs(self) -> int:
+        """2 where cells count negative, too."""
+        return 2 if self.lowest_cell < 0 else 1
+
+
+def fastest_form(instructions: str, extent: Extent, vectors: int, *, is_short: bool) -> Form:
+    """How to pack cells that some `vectors` will meet; `is_short`: there is a conversion for 16-bit sums."""
+    known = kernels().forms(instructions)
+    if is_short and extent.largest_digit <= 1 and not extent.has_negative_digits and extent.cell_bits <= 4:
+        counted = extent.cell_bits * extent.signs
+        if counted > 1 and vectors >= FEWEST_LOOKED_UP and Form.TABLES in known:
+            return Form.TABLES
+        if counted <= MOST_COUNTED_PLANES and Form.BITS in known:
+            return Form.BITS
+    fits_bytes = extent.lowest_cell >= -128 and extent.highest_cell <= 127 and extent.largest_digit <= 255
+    return Form.BYTES if Form.BYTES in known and fits_bytes and not extent.has_negative_digits else Form.WORDS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PackedPlanes:
+    """Planes as the kernels read them."""
+
+    cells: npt.NDArray[np.uint8]  # of all planes, one after the other, on a cache line
+    factors: npt.NDArray[np.int32]
+    table: npt.NDArray[np.int64]  # [planes, 5]: offset of cells, first output, outputs, offset of factors, number
+
+
+def pack_planes(form: Form, planes: Sequence[Plane], extent: Extent) -> PackedPlanes:
+    """`planes` in one of the forms of crossbar.h."""
+    parts = [_pack_plane(form, plane, extent.cell_bits, extent.signs) for plane in planes]
+    factors = [_pack_factors(form, plane) for plane in planes]
+    packed = _aligned(sum(part.nbytes for part in parts))
+    table = np.zeros((len(planes), 5), np.int64)
+    cell, factor = 0, 0
+    for row, plane, part, own in zip(table, planes, parts, factors, strict=True):
+        row[:] = cell, plane.first_output, plane.cells.shape[1], factor, plane.number
+        packed[cell : cell + part.nbytes] = part.view(np.uint8).ravel()
+        cell, factor = cell + part.nbytes, factor + len(own)
+    return PackedPlanes(packed, np.concatenate(factors).astype(np.int32), table)
+
+
+def _pack_factors(form: Form, plane: Plane) -> npt.NDArray[np.int64]:
+    """Factors of each tile's outputs, 0 where the plane has none."""
+    if form is Form.TABLES:
+        return plane.factors
+    tile = BITS_TILE if form is Form.BITS else TILE
+    before = plane.first_output % tile
+    after = -(before + len(plane.factors)) % tile
+    return np.pad(plane.factors, (before, after))
+
+
+def _pack_plane(form: Form, plane: Plane, cell_bits: int, signs: int) -> npt.NDArray[Any]:
+    """Tiles of outputs that begin at multiples of a tile's: `[tiles, ...]`, as crossbar.h orders each form."""
+    if form is Form.TABLES:
+        return _pack_tables(plane.cells, cell_bits, signs)
+    rows, outputs = plane.cells.shape
+    tile, group = (BITS_TILE, 16) if form is Form.BITS else (TILE, 4 if form is Form.BYTES else 2)
+    before = plane.first_output % tile
+    tiles = ceil_divide(before + outputs, tile)
+    padded = np.zeros((ceil_divide(rows, group) * group, tiles * tile), np.int16)
+    padded[:rows, before : before + outputs] = plane.cells
+    if form is Form.BITS:
+        return _pack_bits(padded, tiles, cell_bits, signs)
+    grouped = padded.reshape(-1, group, tiles, TILE).transpose(2, 0, 3, 1)
+    return np.ascontiguousarray(grouped, np.int8 if form is Form.BYTES else np.int16)
+
+
+def _pack_bits(padded: npt.NDArray[np.int16], tiles: int, cell_bits: int, signs: int) -> npt.NDArray[np.uint16]:
+    parts = [np.maximum(padded, 0), np.maximum(-padded, 0)][:signs]
+    planes = np.stack([(part >> bit) & 1 for bit in range(cell_bits) for part in parts], axis=1)
+    octets = np.packbits(planes.astype(np.uint8), axis=0, bitorder="little")  # [rows / 8, bits * signs, outputs]
+    words = octets.reshape(-1, 2, cell_bits * signs, tiles, BITS_TILE).transpose(3, 0, 2, 4, 1)
+    return np.ascontiguousarray(words).view("<u2")[..., 0].astype(np.uint16)
+
+
+def _pack_tables(cells: IntArray, cell_bits: int, signs: int) -> npt.NDArray[np.uint8]:
+    """Patterns of six rows: `[outputs, signs, cell_bits, rows / 6]`."""
+    rows, outputs = cells.shape
+    padded = np.zeros((ceil_divide(rows, TABLE_ROWS) * TABLE_ROWS, outputs), np.int16)
+    padded[:rows] = cells
+    parts = [np.maximum(padded, 0), np.maximum(-padded, 0)][:signs]
+    bits = np.stack([(part >> bit) & 1 for part in parts for bit in range(cell_bits)], axis=0)
+    grouped = bits.reshape(signs, cell_bits, -1, TABLE_ROWS, outputs)
+    patterns = (grouped << np.arange(TABLE_ROWS)[:, None]).sum(axis=3)
+    return np.ascontiguousarray(patterns.transpose(3, 0, 1, 2), np.uint8)
+
+
+def _aligned(size: int) -> npt.NDArray[np.uint8]:
+    line = 64
+    memory = np.empty(size + line, np.uint8)
+    start = -memory.ctypes.data % line
+    return memory[start : start + size]

@@ -1,0 +1,128 @@
+/* Products through the planes of a crossbar, for many input vectors: the part that takes the time.
+
+   A plane is what one conversion reads: one slice (of one sign) of the weights of neighbouring outputs. For every
+   vector, step and output the digits of one step meet the cells of one plane; the ADC turns their sum into a code;
+   codes times step factor times plane factor are added to the output, in int32.
+
+   One translation unit for each instruction set defines the same functions; `crossbar.pyx` checks arguments and picks.
+   The caller warrants that no sum and no output leaves int32. */
+
+#ifndef CIMSPEC_CROSSBAR_H
+#define CIMSPEC_CROSSBAR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "noise.h"
+
+/* Loops over accumulators: unrolled early, else gcc 12 keeps those in memory. */
+#if defined(__clang__)
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+/* Outputs whose cells lie side by side; CIM_GROUP of them are converted together. */
+#define CIM_BITS_TILE 32
+#define CIM_WORDS_TILE 16
+
+typedef enum { CIM_BITS, CIM_BYTES, CIM_WORDS, CIM_TABLES } cim_format;
+/* Packed cells of one tile; rows are padded with zeros.
+   BITS    [rows / 16][cell_bits][signs][32] uint16: row `16 i + b` in bit b; the second sign counts negative
+   BYTES   [rows / 4][16][4] int8
+   WORDS   [rows / 2][16][2] int16
+   TABLES  no tiles; for each output [signs][cell_bits][rows / 6] uint8: row `6 i + b` in bit b
+   BITS and TABLES take inputs bit by bit, and need a conversion for 16-bit sums. */
+
+typedef enum { CIM_SUM, CIM_SHIFT, CIM_ROUND } cim_conversion;
+/* SUM     the sum itself
+   SHIFT   min(max((sum + half) >> shift, lowest), highest)
+   ROUND   round((clip(sum * scale + noise) - zero) * inverse), float32 */
+
+typedef enum { CIM_HALF_EVEN, CIM_HALF_UP, CIM_HALF_AWAY, CIM_DOWN } cim_rounding;
+
+typedef enum { CIM_TWOS_COMPLEMENT, CIM_POSITIVE_PART, CIM_NEGATIVE_PART } cim_part;
+
+typedef struct {
+    int32_t conversion;
+    int32_t half, shift, lowest, highest;
+    int32_t rounding;
+    float scale, clip_low, clip_high, zero, inverse;
+    float noise;      /* standard deviation of a sum whose digits' squares add up to 1; 0: none is drawn */
+    uint32_t key[2];  /* of the noise */
+    uint32_t row_set; /* first row, a counter word of the noise */
+    /* The same conversion on 16-bit sums, where there is one:
+       code = (((clip(sum, sum_low, sum_high) - sum_low) << scale_shift) + scale_offset) * scale_factor >> 16, less what
+       `total_offset`, the start of the sum over steps, makes up for. */
+    int32_t sum_low, sum_high, scale_shift, scale_offset, scale_factor, total_offset, total_signed;
+} cim_adc;
+
+typedef struct {
+    int32_t shift, mask, part, factor; /* digit = (part of the code >> shift) & mask */
+} cim_step;
+
+typedef struct {
+    ptrdiff_t cells;                       /* offset of the first tile, bytes */
+    int32_t first_output, outputs;         /* tiles begin at multiples of 16, groups at multiples of 64 */
+    ptrdiff_t factors;                     /* of the first tile's first output (TABLES: of the first output) */
+    int32_t number;                        /* a counter word of the noise */
+} cim_plane;
+
+typedef struct {
+    cim_format format;
+    int32_t rows, cell_bits, signs, steps, planes;
+    const cim_step *step;
+    const cim_plane *plane;
+    const uint8_t *cells;
+    const int32_t *factors; /* what codes are multiplied by, for each output of each plane */
+    cim_adc adc;
+} cim_row_set;
+
+typedef struct {
+    const int16_t *codes;
+    const int64_t *origins; /* [vectors], where each vector's window begins in `codes` */
+    const int32_t *offsets; /* [rows], from there */
+    ptrdiff_t vectors;
+    uint64_t first_vector;  /* index of vector 0, a counter word of the noise */
+} cim_inputs;
+
+/* Add to `sums` [vectors, sums_stride]. Returns 0, or 1 where memory is lacking. */
+typedef int cim_function(const cim_row_set *, const cim_inputs *, int32_t *sums, ptrdiff_t sums_stride);
+typedef cim_function *cim_multiply;
+
+cim_function cim_multiply_portable, cim_multiply_avx2; /* WORDS */
+cim_function cim_multiply_avx512;                     /* BYTES, WORDS */
+cim_function cim_multiply_bits, cim_multiply_tables;
+
+int cim_has_avx2(void);
+int cim_has_avx512(void);
+int cim_has_bits(void);
+int cim_has_tables(void);
+
+/* Bytes of one tile of packed cells. */
+static inline ptrdiff_t cim_tile_bytes(cim_format format, int32_t rows, int32_t cell_bits, int32_t signs)
+{
+    switch (format) {
+    case CIM_BITS: return (ptrdiff_t)((rows + 15) / 16) * cell_bits * signs * CIM_BITS_TILE * 2;
+    case CIM_BYTES: return (ptrdiff_t)((rows + 3) / 4) * 4 * CIM_WORDS_TILE;
+    default: return (ptrdiff_t)((rows + 1) / 2) * 2 * CIM_WORDS_TILE * 2;
+    }
+}
+
+/* Bytes of one output's cells, for TABLES. */
+static inline ptrdiff_t cim_column_bytes(int32_t rows, int32_t cell_bits, int32_t signs)
+{
+    return (ptrdiff_t)((rows + 5) / 6) * cell_bits * signs;
+}
+
+/* Bytes of one line of packed inputs: the digits of one step. */
+static inline ptrdiff_t cim_line_bytes(cim_format format, int32_t rows)
+{
+    switch (format) {
+    case CIM_BITS: return (ptrdiff_t)((rows + 15) / 16) * 4;
+    case CIM_BYTES: return (ptrdiff_t)((rows + 3) / 4) * 4;
+    default: return (ptrdiff_t)((rows + 1) / 2) * 4;
+    }
+}
+
+#endif

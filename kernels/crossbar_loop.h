@@ -1,0 +1,139 @@
+/* The loop over planes, outputs and vectors, the same for every instruction set. To be included by a file that defines
+
+   CIM_TARGET            attribute of functions
+   CIM_LINES             lines that `add_lines` takes at once
+   CIM_TILE, CIM_TILES   outputs of a tile; tiles that `add_lines` takes at once, at most
+   cim_sum               integer that holds a sum
+   pack_digits           one step of codes, int16 [rows, padded to 32 by zeros], to one packed line
+   add_lines             sums of CIM_LINES lines of inputs with some tiles of cells
+   convert               sums of some vectors and one group of outputs to codes, added to the outputs
+
+   and, through this file, its own `cim_multiply`. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LINES_AT_ONCE 64 /* or so; sums of so many lines and 64 outputs stay in the first-level cache */
+#define TILES_OF_GROUP (CIM_GROUP / CIM_TILE)
+
+/* Vectors whose lines are summed together: their lines fill whole calls of `add_lines`. */
+static inline ptrdiff_t vectors_at_once(int32_t steps)
+{
+    ptrdiff_t unit = CIM_LINES, shared = steps;
+    while (unit % 2 == 0 && shared % 2 == 0)
+        unit /= 2, shared /= 2;
+    const ptrdiff_t units = LINES_AT_ONCE / steps / unit;
+    return units > 1 ? units * unit : unit;
+}
+
+CIM_TARGET static inline void part_of(const int16_t *codes, int16_t *part, ptrdiff_t rows, int32_t which)
+{
+    if (which == CIM_POSITIVE_PART)
+        for (ptrdiff_t row = 0; row < rows; row++)
+            part[row] = codes[row] > 0 ? codes[row] : 0;
+    else if (which == CIM_NEGATIVE_PART)
+        for (ptrdiff_t row = 0; row < rows; row++)
+            part[row] = codes[row] < 0 ? (int16_t)-codes[row] : 0;
+    else
+        memcpy(part, codes, (size_t)rows * sizeof *codes);
+}
+
+CIM_TARGET static inline int32_t sum_of_squares(const int16_t *part, ptrdiff_t rows, int32_t shift, int32_t mask)
+{
+    int32_t sum = 0;
+    for (ptrdiff_t row = 0; row < rows; row++) {
+        int32_t digit = mask == -1 ? part[row] : (part[row] >> shift) & mask;
+        sum += digit * digit;
+    }
+    return sum;
+}
+
+/* All lines of all vectors, and, where noise is drawn, what each line's digits' squares add up to. */
+CIM_TARGET static void pack_inputs(
+    const cim_row_set *set, const cim_inputs *in, int16_t *codes, int16_t *part, uint8_t *lines, int32_t *squares)
+{
+    const ptrdiff_t line_bytes = cim_line_bytes(set->format, set->rows);
+    int contiguous = 1;
+    for (int32_t row = 1; row < set->rows; row++)
+        contiguous &= in->offsets[row] == in->offsets[row - 1] + 1;
+    for (ptrdiff_t vector = 0; vector < in->vectors; vector++) {
+        const int16_t *window = in->codes + in->origins[vector];
+        if (contiguous)
+            memcpy(codes, window + in->offsets[0], (size_t)set->rows * sizeof *codes);
+        else
+            for (int32_t row = 0; row < set->rows; row++)
+                codes[row] = window[in->offsets[row]];
+        for (int32_t index = 0; index < set->steps; index++) {
+            const cim_step *step = &set->step[index];
+            const int16_t *digits = codes;
+            if (step->part != CIM_TWOS_COMPLEMENT) {
+                part_of(codes, part, set->rows, step->part);
+                digits = part;
+            }
+            pack_digits(set, step, digits, lines + (vector * set->steps + index) * line_bytes);
+            if (squares)
+                squares[vector * set->steps + index] = sum_of_squares(digits, set->rows, step->shift, step->mask);
+        }
+    }
+}
+
+CIM_TARGET static void multiply_group(
+    const cim_row_set *set, const cim_plane *plane, const cim_inputs *in, const uint8_t *lines, const int32_t *squares,
+    ptrdiff_t group, cim_sum *scratch, int32_t *sums, ptrdiff_t sums_stride)
+{
+    const ptrdiff_t line_bytes = cim_line_bytes(set->format, set->rows);
+    const ptrdiff_t tile_bytes = cim_tile_bytes(set->format, set->rows, set->cell_bits, set->signs);
+    const ptrdiff_t base = plane->first_output / CIM_TILE; /* of the plane's first tile */
+    const ptrdiff_t end = (plane->first_output + plane->outputs + CIM_TILE - 1) / CIM_TILE;
+    const ptrdiff_t first = group * TILES_OF_GROUP > base ? group * TILES_OF_GROUP : base;
+    const ptrdiff_t last = (group + 1) * TILES_OF_GROUP < end ? (group + 1) * TILES_OF_GROUP : end;
+    const uint8_t *cells = set->cells + plane->cells;
+    const ptrdiff_t at_once = vectors_at_once(set->steps);
+    for (ptrdiff_t vector = 0; vector < in->vectors; vector += at_once) {
+        const ptrdiff_t rest = in->vectors - vector;
+        const ptrdiff_t vectors = rest < at_once ? rest : at_once;
+        const uint8_t *block = lines + vector * set->steps * line_bytes;
+        for (ptrdiff_t tile = first; tile < last; tile += CIM_TILES) {
+            const uint8_t *own = cells + (tile - base) * tile_bytes;
+            const int tiles = last - tile < CIM_TILES ? (int)(last - tile) : CIM_TILES;
+            for (ptrdiff_t line = 0; line < vectors * set->steps; line += CIM_LINES)
+                add_lines(set, own, tile_bytes, tiles, block + line * line_bytes, line_bytes,
+                          scratch + line * CIM_GROUP + (tile - group * TILES_OF_GROUP) * CIM_TILE);
+        }
+        convert(set, plane, squares ? squares + vector * set->steps : NULL, in->first_vector + (uint64_t)vector,
+                vectors, group, scratch, sums + vector * sums_stride, sums_stride);
+    }
+}
+
+static int multiply_planes(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t sums_stride)
+{
+    const size_t lines = (size_t)in->vectors * (size_t)set->steps;
+    const size_t line_bytes = (size_t)cim_line_bytes(set->format, set->rows);
+    const size_t padded_rows = ((size_t)set->rows + 31) / 32 * 32;
+    const size_t scratch_lines = (size_t)(vectors_at_once(set->steps) * set->steps) + CIM_LINES;
+    const int noisy = set->adc.conversion == CIM_ROUND && set->adc.noise > 0;
+    /* Calls take CIM_LINES lines, also where fewer are left. */
+    uint8_t *packed = calloc(lines + CIM_LINES, line_bytes);
+    int16_t *codes = calloc(padded_rows, sizeof *codes);
+    int16_t *part = calloc(padded_rows, sizeof *part);
+    uint8_t *held = malloc(scratch_lines * CIM_GROUP * sizeof(cim_sum) + 64);
+    cim_sum *scratch = (cim_sum *)(held + 64 - (uintptr_t)held % 64); /* whole cache lines */
+    int32_t *squares = malloc((noisy ? lines : 1) * sizeof *squares);
+    const int lacking = !packed || !codes || !part || !held || !squares;
+    if (!lacking) {
+        pack_inputs(set, in, codes, part, packed, noisy ? squares : NULL);
+        for (int32_t index = 0; index < set->planes; index++) {
+            const cim_plane *plane = &set->plane[index];
+            const ptrdiff_t first = plane->first_output / CIM_GROUP;
+            const ptrdiff_t end = (plane->first_output + plane->outputs + CIM_GROUP - 1) / CIM_GROUP;
+            for (ptrdiff_t group = first; group < end; group++)
+                multiply_group(set, plane, in, packed, noisy ? squares : NULL, group, scratch, sums, sums_stride);
+        }
+    }
+    free(packed);
+    free(codes);
+    free(part);
+    free(held);
+    free(squares);
+    return lacking;
+}

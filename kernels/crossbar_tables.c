@@ -1,0 +1,270 @@
+/* AVX-512 with VBMI: sums by table look-up, 64 vectors side by side.
+
+   Six rows of one column at a time: their cells make a table of 64 bytes, what each pattern of six input bits sums to,
+   and one byte permutation looks it up for 64 vectors. A table holds one or two bits of the cells (at most 18 a look-up,
+   so 14 look-ups fit a byte); bytes are then added to 16-bit sums, where the ADC is one multiplication. Inputs are
+   applied one bit at a time. */
+
+#include "crossbar.h"
+
+#if defined(__x86_64__) && defined(__GNUC__)
+
+#include <immintrin.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CIM_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")))
+#define INLINE CIM_TARGET static inline __attribute__((always_inline))
+#define APART CIM_TARGET static __attribute__((noinline))
+
+#define LANES 64         /* vectors side by side */
+#define ROWS 6           /* of a table */
+#define STEPS 8          /* steps summed at once */
+#define OUTPUTS 16       /* outputs whose sums are turned round together */
+
+#include "crossbar_short.h"
+
+int cim_has_tables(void) { return cim_has_avx512() && __builtin_cpu_supports("avx512vbmi"); }
+
+/* counts[64 * p + i]: how many bits p and i share. */
+static void count_shared_bits(uint8_t *counts)
+{
+    for (int pattern = 0; pattern < 64; pattern++)
+        for (int index = 0; index < 64; index++)
+            counts[64 * pattern + index] = (uint8_t)__builtin_popcount((unsigned)(pattern & index));
+}
+
+typedef struct {
+    __m512i even[STEPS], odd[STEPS]; /* 16-bit sums of even and odd vectors */
+} step_sums;
+
+/* Add to the sums, or take from them, what the cells' next one or two bits make. */
+INLINE void look_up(step_sums *sums, const uint8_t *patterns, ptrdiff_t groups, const int bits, const int sign,
+                    const uint8_t *indices, const int steps, const uint8_t *counts)
+{
+    const __m512i low = _mm512_set1_epi16(0x00FF);
+    const ptrdiff_t most = bits == 2 ? 14 : 42;
+    for (ptrdiff_t group = 0; group < groups;) {
+        const ptrdiff_t end = group + most < groups ? group + most : groups;
+        __m512i acc[STEPS];
+        UNROLL for (int step = 0; step < steps; step++)
+            acc[step] = _mm512_setzero_si512();
+        for (; group < end; group++) {
+            __m512i table = _mm512_load_si512(counts + 64 * patterns[group]);
+            if (bits == 2) {
+                const __m512i high = _mm512_load_si512(counts + 64 * patterns[groups + group]);
+                table = _mm512_add_epi8(table, _mm512_add_epi8(high, high));
+            }
+            const uint8_t *index = indices + group * STEPS * LANES;
+            UNROLL for (int step = 0; step < steps; step++)
+                acc[step] = _mm512_add_epi8(
+                    acc[step], _mm512_permutexvar_epi8(_mm512_load_si512(index + step * LANES), table));
+        }
+        UNROLL for (int step = 0; step < steps; step++) {
+            const __m512i even = _mm512_and_si512(acc[step], low), odd = _mm512_srli_epi16(acc[step], 8);
+            sums->even[step] = sign ? _mm512_sub_epi16(sums->even[step], even) : _mm512_add_epi16(sums->even[step], even);
+            sums->odd[step] = sign ? _mm512_sub_epi16(sums->odd[step], odd) : _mm512_add_epi16(sums->odd[step], odd);
+        }
+    }
+}
+
+/* Codes of one plane's column, steps shifted and added: 16 bits hold them, as the caller warrants. */
+INLINE void column_codes(const cim_row_set *set, const uint8_t *patterns, const int bits, const int signs,
+                         const uint8_t *indices, const cim_step *step, const int steps, const uint8_t *counts,
+                         __m512i *even, __m512i *odd)
+{
+    const ptrdiff_t groups = (set->rows + ROWS - 1) / ROWS;
+    step_sums sums;
+    UNROLL for (int index = 0; index < steps; index++)
+        sums.even[index] = sums.odd[index] = _mm512_setzero_si512();
+    const int passes = (bits + 1) / 2;
+    for (int pass = passes - 1; pass >= 0; pass--) { /* most significant bits first */
+        const int own = bits - 2 * pass < 2 ? bits - 2 * pass : 2;
+        if (pass != passes - 1)
+            UNROLL for (int index = 0; index < steps; index++) {
+                sums.even[index] = _mm512_slli_epi16(sums.even[index], 2);
+                sums.odd[index] = _mm512_slli_epi16(sums.odd[index], 2);
+            }
+        for (int sign = 0; sign < signs; sign++)
+            look_up(&sums, patterns + (sign * bits + 2 * pass) * groups, groups, own, sign, indices, steps, counts);
+    }
+    UNROLL for (int index = 0; index < steps; index++) {
+        const int32_t factor = step[index].factor;
+        *even = with_step(*even, code_of(&set->adc, sums.even[index], signs == 2), factor);
+        *odd = with_step(*odd, code_of(&set->adc, sums.odd[index], signs == 2), factor);
+    }
+}
+
+#define COLUMN(BITS, SIGNS, COUNT)                                                                                     \
+    APART void column_##BITS##_##SIGNS##_##COUNT(const cim_row_set *set, const uint8_t *patterns,                      \
+                                                 const uint8_t *indices, const cim_step *step, const uint8_t *counts,  \
+                                                 __m512i *even, __m512i *odd)                                          \
+    {                                                                                                                  \
+        column_codes(set, patterns, BITS, SIGNS, indices, step, COUNT, counts, even, odd);                             \
+    }
+#define COLUMNS(BITS, SIGNS)                                                                                           \
+    COLUMN(BITS, SIGNS, 1) COLUMN(BITS, SIGNS, 2) COLUMN(BITS, SIGNS, 3) COLUMN(BITS, SIGNS, 4)                        \
+    COLUMN(BITS, SIGNS, 5) COLUMN(BITS, SIGNS, 6) COLUMN(BITS, SIGNS, 7) COLUMN(BITS, SIGNS, 8)
+COLUMNS(1, 1)
+COLUMNS(2, 1)
+COLUMNS(3, 1)
+COLUMNS(4, 1)
+COLUMNS(1, 2)
+COLUMNS(2, 2)
+COLUMNS(3, 2)
+COLUMNS(4, 2)
+
+typedef void column_function(const cim_row_set *, const uint8_t *, const uint8_t *, const cim_step *, const uint8_t *,
+                             __m512i *, __m512i *);
+#define ROW_OF(BITS, SIGNS)                                                                                            \
+    {column_##BITS##_##SIGNS##_1, column_##BITS##_##SIGNS##_2, column_##BITS##_##SIGNS##_3,                            \
+     column_##BITS##_##SIGNS##_4, column_##BITS##_##SIGNS##_5, column_##BITS##_##SIGNS##_6,                            \
+     column_##BITS##_##SIGNS##_7, column_##BITS##_##SIGNS##_8}
+static column_function *const column_functions[2][4][STEPS] = {
+    {ROW_OF(1, 1), ROW_OF(2, 1), ROW_OF(3, 1), ROW_OF(4, 1)},
+    {ROW_OF(1, 2), ROW_OF(2, 2), ROW_OF(3, 2), ROW_OF(4, 2)},
+};
+
+static inline int16_t part_of(int16_t code, cim_part part)
+{
+    if (part == CIM_TWOS_COMPLEMENT)
+        return code;
+    if (part == CIM_NEGATIVE_PART)
+        code = (int16_t)-code;
+    return code > 0 ? code : 0;
+}
+
+/* A part of the codes [vectors][rows] of up to 64 vectors to bytes [rows][64]: its lower eight bits, or the upper. */
+static void turn_codes(const cim_row_set *set, const cim_inputs *in, ptrdiff_t first, cim_part part, int upper,
+                       uint8_t *turned)
+{
+    const ptrdiff_t vectors = in->vectors - first < LANES ? in->vectors - first : LANES;
+    for (ptrdiff_t row = 0; row < set->rows; row++) {
+        const int16_t *codes = in->codes + in->offsets[row];
+        for (ptrdiff_t vector = 0; vector < vectors; vector++)
+            turned[row * LANES + vector] = (uint8_t)(part_of(codes[in->origins[first + vector]], part) >> 8 * upper);
+    }
+}
+
+/* Bits of six rows side by side: [batches of steps][groups][8 steps][64 vectors] bytes, for steps that cut `part`. */
+CIM_TARGET static void make_indices(const cim_row_set *set, const uint8_t *turned, cim_part part, int upper,
+                                    uint8_t *indices)
+{
+    const ptrdiff_t groups = (set->rows + ROWS - 1) / ROWS;
+    const __m512i one = _mm512_set1_epi8(1);
+    for (int32_t step = 0; step < set->steps; step++) {
+        if (set->step[step].part != (int32_t)part || set->step[step].shift / 8 != upper)
+            continue;
+        const __m128i shift = _mm_cvtsi32_si128(set->step[step].shift % 8);
+        uint8_t *own = indices + (step / STEPS * groups * STEPS + step % STEPS) * LANES;
+        for (ptrdiff_t group = 0; group < groups; group++) {
+            __m512i index = _mm512_setzero_si512();
+            for (int row = ROWS - 1; row >= 0; row--) {
+                const ptrdiff_t at = group * ROWS + row;
+                __m512i bit = _mm512_setzero_si512();
+                if (at < set->rows && set->step[step].mask)
+                    bit = _mm512_and_si512(_mm512_srl_epi16(_mm512_load_si512(turned + at * LANES), shift), one);
+                index = _mm512_or_si512(_mm512_add_epi8(index, index), bit);
+            }
+            _mm512_store_si512(own + group * STEPS * LANES, index);
+        }
+    }
+}
+
+/* Add 16 outputs of 64 vectors, even and odd ones apart, to `sums`. */
+CIM_TARGET static void turn_back(const int32_t *block, ptrdiff_t outputs, ptrdiff_t vectors, int32_t *sums,
+                                 ptrdiff_t stride)
+{
+    const __mmask16 lanes = (__mmask16)((1u << outputs) - 1);
+    const __m512i column = _mm512_mullo_epi32(
+        _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), _mm512_set1_epi32(LANES));
+    for (ptrdiff_t vector = 0; vector < vectors; vector++) {
+        const ptrdiff_t lane = vector / 2 + vector % 2 * (LANES / 2);
+        const __m512i own = _mm512_i32gather_epi32(column, block + lane, 4);
+        int32_t *at = sums + vector * stride;
+        _mm512_mask_storeu_epi32(at, lanes, _mm512_add_epi32(_mm512_maskz_loadu_epi32(lanes, at), own));
+    }
+}
+
+/* What all planes add to one output of 64 vectors. */
+CIM_TARGET static void output_sums(const cim_row_set *set, int32_t output, const uint8_t *indices,
+                                   const uint8_t *counts, int32_t *sums)
+{
+    const ptrdiff_t groups = (set->rows + ROWS - 1) / ROWS;
+    const ptrdiff_t column_bytes = cim_column_bytes(set->rows, set->cell_bits, set->signs);
+    __m512i total[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
+    for (int32_t index = 0; index < set->planes; index++) {
+        const cim_plane *plane = &set->plane[index];
+        const int32_t column = output - plane->first_output;
+        if (column < 0 || column >= plane->outputs)
+            continue;
+        const uint8_t *patterns = set->cells + plane->cells + column * column_bytes;
+        const __m512i factor = _mm512_set1_epi32(set->factors[plane->factors + column]);
+        __m512i codes[2];
+        codes[0] = codes[1] = _mm512_set1_epi16((int16_t)set->adc.total_offset);
+        for (int32_t step = 0; step < set->steps; step += STEPS) {
+            const int32_t steps = set->steps - step < STEPS ? set->steps - step : STEPS;
+            column_functions[set->signs - 1][set->cell_bits - 1][steps - 1](
+                set, patterns, indices + step * groups * LANES, set->step + step, counts, &codes[0], &codes[1]);
+        }
+        for (int part = 0; part < 4; part++) {
+            const __m512i wide = widened(&set->adc, codes[part / 2], part % 2);
+            total[part] = _mm512_add_epi32(total[part], _mm512_mullo_epi32(wide, factor));
+        }
+    }
+    for (int part = 0; part < 4; part++)
+        _mm512_store_si512(sums + part * 16, total[part]);
+}
+
+int cim_multiply_tables(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)
+{
+    const size_t groups = ((size_t)set->rows + ROWS - 1) / ROWS;
+    const size_t batches = ((size_t)set->steps + STEPS - 1) / STEPS;
+    const size_t turned_bytes = (size_t)set->rows * LANES, index_bytes = batches * groups * STEPS * LANES;
+    const size_t block_bytes = OUTPUTS * LANES * sizeof(int32_t), count_bytes = 64 * 64;
+    uint8_t *held = malloc(turned_bytes + index_bytes + block_bytes + count_bytes + 64);
+    if (!held)
+        return 1;
+    uint8_t *counts = held + 64 - (uintptr_t)held % 64;
+    uint8_t *indices = counts + count_bytes, *turned = indices + index_bytes;
+    int32_t *block = (int32_t *)(turned + turned_bytes);
+    count_shared_bits(counts);
+    memset(turned, 0, turned_bytes); /* lanes without a vector stay defined */
+    memset(indices, 0, index_bytes);
+    int32_t outputs = 0;
+    for (int32_t index = 0; index < set->planes; index++)
+        if (set->plane[index].first_output + set->plane[index].outputs > outputs)
+            outputs = set->plane[index].first_output + set->plane[index].outputs;
+    for (ptrdiff_t vector = 0; vector < in->vectors; vector += LANES) {
+        const ptrdiff_t vectors = in->vectors - vector < LANES ? in->vectors - vector : LANES;
+        for (int kind = 0; kind < 6; kind++) {
+            const cim_part part = (cim_part)(kind / 2);
+            int32_t used = 0;
+            for (int32_t step = 0; step < set->steps; step++)
+                used |= set->step[step].part == (int32_t)part && set->step[step].shift / 8 == kind % 2;
+            if (!used)
+                continue;
+            turn_codes(set, in, vector, part, kind % 2, turned);
+            make_indices(set, turned, part, kind % 2, indices);
+        }
+        for (int32_t output = 0; output < outputs; output += OUTPUTS) {
+            const int32_t own = outputs - output < OUTPUTS ? outputs - output : OUTPUTS;
+            for (int32_t index = 0; index < own; index++)
+                output_sums(set, output + index, indices, counts, block + index * LANES);
+            turn_back(block, own, vectors, sums + vector * stride + output, stride);
+        }
+    }
+    free(held);
+    return 0;
+}
+
+#else
+
+int cim_has_tables(void) { return 0; }
+
+int cim_multiply_tables(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)
+{
+    return cim_multiply_portable(set, in, sums, stride);
+}
+
+#endif

@@ -29,7 +29,7 @@
 typedef enum { CIM_BITS, CIM_BYTES, CIM_WORDS, CIM_TABLES } cim_format;
 /* Packed cells of one tile; rows are padded with zeros.
    BITS    [rows / 16][cell_bits][signs][32] uint16: row `16 i + b` in bit b; the second sign counts negative
-   BYTES   [rows / 4][16][4] int8
+   BYTES   [rows / 4][16][4] int8, or uint8 where cells have 8 bits and one sign: digits are below 128 then
    WORDS   [rows / 2][16][2] int16
    TABLES  no tiles; for each output [signs][cell_bits][rows / 6] uint8: row `6 i + b` in bit b
    BITS and TABLES take inputs bit by bit, and need a conversion for 16-bit sums. */

@@ -32,7 +32,7 @@ INLINE void store(__m512i acc[CIM_LINES][2], int tiles, int32_t *sums)
 }
 
 INLINE void add_bytes(const uint8_t *cells, ptrdiff_t tile_bytes, const int tiles, const uint8_t *lines,
-                      ptrdiff_t line_bytes, int32_t *sums)
+                      ptrdiff_t line_bytes, const int unsigned_cells, int32_t *sums)
 {
     __m512i acc[CIM_LINES][2];
     UNROLL for (int line = 0; line < CIM_LINES; line++)
@@ -44,7 +44,8 @@ INLINE void add_bytes(const uint8_t *cells, ptrdiff_t tile_bytes, const int tile
         UNROLL for (int line = 0; line < CIM_LINES; line++) {
             const __m512i input = _mm512_set1_epi32(((const int32_t *)(lines + line * line_bytes))[quad]);
             UNROLL for (int tile = 0; tile < tiles; tile++)
-                acc[line][tile] = _mm512_dpbusd_epi32(acc[line][tile], input, held[tile]);
+                acc[line][tile] = unsigned_cells ? _mm512_dpbusd_epi32(acc[line][tile], held[tile], input)
+                                                 : _mm512_dpbusd_epi32(acc[line][tile], input, held[tile]);
         }
     }
     store(acc, tiles, sums);
@@ -69,25 +70,26 @@ INLINE void add_words(const uint8_t *cells, ptrdiff_t tile_bytes, const int tile
     store(acc, tiles, sums);
 }
 
-#define ADD_INTEGERS(NAME)                                                                                             \
-    APART void NAME##_1(const uint8_t *cells, ptrdiff_t tile_bytes, const uint8_t *lines, ptrdiff_t line_bytes,        \
-                        int32_t *sums)                                                                                 \
+#define APART_LINES(NAME, CALL)                                                                                        \
+    APART void NAME(const uint8_t *cells, ptrdiff_t tile_bytes, const uint8_t *lines, ptrdiff_t line_bytes,            \
+                    int32_t *sums)                                                                                     \
     {                                                                                                                  \
-        add_##NAME(cells, tile_bytes, 1, lines, line_bytes, sums);                                                     \
-    }                                                                                                                  \
-    APART void NAME##_2(const uint8_t *cells, ptrdiff_t tile_bytes, const uint8_t *lines, ptrdiff_t line_bytes,        \
-                        int32_t *sums)                                                                                 \
-    {                                                                                                                  \
-        add_##NAME(cells, tile_bytes, 2, lines, line_bytes, sums);                                                     \
+        CALL;                                                                                                          \
     }
 
-ADD_INTEGERS(bytes)
-ADD_INTEGERS(words)
+APART_LINES(bytes_1, add_bytes(cells, tile_bytes, 1, lines, line_bytes, 0, sums))
+APART_LINES(bytes_2, add_bytes(cells, tile_bytes, 2, lines, line_bytes, 0, sums))
+APART_LINES(unsigned_1, add_bytes(cells, tile_bytes, 1, lines, line_bytes, 1, sums))
+APART_LINES(unsigned_2, add_bytes(cells, tile_bytes, 2, lines, line_bytes, 1, sums))
+APART_LINES(words_1, add_words(cells, tile_bytes, 1, lines, line_bytes, sums))
+APART_LINES(words_2, add_words(cells, tile_bytes, 2, lines, line_bytes, sums))
 
 CIM_TARGET static void add_lines(const cim_row_set *set, const uint8_t *cells, ptrdiff_t tile_bytes, int tiles,
                                  const uint8_t *lines, ptrdiff_t line_bytes, int32_t *sums)
 {
-    if (set->format == CIM_BYTES)
+    if (set->format == CIM_BYTES && set->cell_bits == 8 && set->signs == 1)
+        (tiles == 2 ? unsigned_2 : unsigned_1)(cells, tile_bytes, lines, line_bytes, sums);
+    else if (set->format == CIM_BYTES)
         (tiles == 2 ? bytes_2 : bytes_1)(cells, tile_bytes, lines, line_bytes, sums);
     else
         (tiles == 2 ? words_2 : words_1)(cells, tile_bytes, lines, line_bytes, sums);

@@ -133,6 +133,7 @@ class _Run:
             latency_us=candidate.latency_ns / 1e3,
             speedup=baseline.latency_ns / candidate.latency_ns,
             accuracy=float(mine.mean()),
+            accuracy_by_draw=by_draw(mine),
             test=Comparison.of(correct, mine),
             validation=Comparison.of(baseline.validation_correct, candidate.validation_correct),
             evaluations=evaluations,
@@ -144,7 +145,9 @@ class _Run:
         return replace(
             self.report,
             baseline_accuracy=float(correct.mean()),
-            test_images=len(correct),
+            baseline_accuracy_by_draw=by_draw(correct),
+            evaluated_on=bench.evaluated_on.value if self.spec.search else None,
+            test_images=correct.shape[1],
             float_accuracy=bench.float_accuracy(),
             seconds=dict(self.seconds),
         )
@@ -154,6 +157,11 @@ class _Run:
         start = time.perf_counter()
         yield
         self.seconds[stage] = round(time.perf_counter() - start, 2)
+
+
+def by_draw(correct: Correct) -> tuple[float, ...]:
+    """The accuracy on each chip that was drawn."""
+    return tuple(map(float, correct.mean(axis=1)))
 
 
 def choose(bench: Workbench, contenders: Mapping[str, tuple[Trial, ...]], allowed_pp: float) -> dict[str, Trial | None]:

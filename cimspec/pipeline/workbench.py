@@ -4,6 +4,9 @@ The search scores policies on the first quarter of the validation split; which o
 whether fine-tuning helped them, is decided on the rest: on images that a search has seen, what it found looks better
 than it is. `test_correct` is called at the end, once for each reported policy.
 
+Where the chip's ADC or its cells lose something, the search looks at policies on the simulated chip. Cells that are not
+ideal are drawn anew for the search, for the decision and for the report: no draw serves two of them.
+
 Candidates are made in the background, one on each core: those that are needed in any case while the search goes on.
 """
 
@@ -15,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -23,10 +26,11 @@ import torch
 
 from cimspec.compiler import Program, compile_program
 from cimspec.cost import program_cost
-from cimspec.data.dataset import Dataset
+from cimspec.data.dataset import Dataset, Split
 from cimspec.data.load import check_data, load_data
 from cimspec.diag import fail
 from cimspec.graph import Graph, Policy, build_graph
+from cimspec.pipeline.chip_evaluator import ChipEvaluator
 from cimspec.quant.calibrate import calibrate
 from cimspec.quant.evaluator import FakeQuantEvaluator
 from cimspec.quant.execute import float_outputs
@@ -34,17 +38,25 @@ from cimspec.quant.finetune import FineTuner
 from cimspec.quant.integer import integer_network
 from cimspec.quant.ops import Constants
 from cimspec.quant.parameters import QuantizedParameters
+from cimspec.quant.quality import Quality
 from cimspec.quant.tables import Tables
 from cimspec.quant.train import train_float
 from cimspec.quant.weights import Weights, fold_batch_norm
 from cimspec.search.evaluation import Score
 from cimspec.search.finalists import Correct
+from cimspec.search.space import is_lossless
 from cimspec.sim import execute
 from cimspec.sim.calibrate import calibrate_ranges
-from cimspec.spec import AdcRange, Chip, Spec
+from cimspec.spec import AdcRange, Chip, EvaluateOn, Spec
 
 SCORED_SHARE = 0.25
 """Of the validation split. Few images rank policies (`benchmarks/divergence.py`); to compare accuracies takes many."""
+
+SEARCHED_CHIPS, DECIDED_CHIPS, REPORTED_CHIPS = range(2), range(100, 103), range(200, 205)
+"""Numbers of the chips that are drawn; the seed of a run makes others of them."""
+
+CALIBRATION_IMAGES = 256
+"""Training images that ADC ranges are taken from while searching."""
 
 Progress = Callable[[int, int, str], None]
 """Called with what is done, what there is to do, and what it is."""
@@ -62,6 +74,14 @@ class Candidate:
     fine_tuned: bool
 
 
+class Evaluator(Protocol):
+    """What a search asks."""
+
+    def quality(self, policy: Policy) -> Quality:
+        """The quality of a policy without fine-tuning."""
+        ...
+
+
 @dataclass(slots=True)
 class Workbench:
     """Made by `prepare`; left as a context, it stops what is still being made. One candidate for each policy."""
@@ -70,12 +90,15 @@ class Workbench:
     chip: Chip
     data: Dataset  # its validation split is the part that decides
     tables: Tables
-    evaluator: FakeQuantEvaluator
+    evaluator: Evaluator
+    evaluated_on: EvaluateOn
+    seed: int
     tuner: FineTuner
     digest: str  # of what scores depend on
     progress: Progress
     _workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(os.cpu_count()))
     _candidates: dict[Policy, Future[Candidate]] = field(default_factory=dict)
+    _floor: float | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -92,8 +115,8 @@ class Workbench:
         data = load_data(spec.data)
         graph = build_graph(spec.model)
         check_data(data, graph)
-        digest = _digest(spec, seed)
-        path = folder / f"weights-{digest[:16]}.npz" if folder else None
+        trained = _digest(spec, seed)
+        path = folder / f"weights-{trained[:16]}.npz" if folder else None
         weights = _load_weights(path)
         if weights is None:
             weights = train_float(graph, data.train, spec.training, seed=seed, progress=progress)
@@ -102,17 +125,35 @@ class Workbench:
         scored, decided = data.validation.cut(round(SCORED_SHARE * len(data.validation)))
         data = replace(data, validation=decided)
         tables = calibrate(folded, folded_weights, data.train.images[: spec.training.calibration])
-        return cls(
-            folded, spec.chip, data, tables,
-            FakeQuantEvaluator(tables, scored, spec.training.temperature),
-            FineTuner(tables, data, spec.training, seed=seed),
-            digest, progress,
-        )  # fmt: skip
+        on = evaluated_on(spec)
+        evaluator: Evaluator
+        match on:
+            case EvaluateOn.QUANTIZED:
+                evaluator, digest = FakeQuantEvaluator(tables, scored, spec.training.temperature), trained
+            case EvaluateOn.CHIP:
+                seeds = tuple(chip_seed(seed, number) for number in SEARCHED_CHIPS)
+                calibration = data.train.images[:CALIBRATION_IMAGES]
+                evaluator = ChipEvaluator(
+                    tables, spec.chip, scored, spec.training.temperature, calibration, seeds=seeds
+                )
+                digest = _digest(spec, seed, spec.chip)
+            case _:
+                assert_never(on)
+        tuner = FineTuner(tables, data, spec.training, seed=seed)
+        return cls(folded, spec.chip, data, tables, evaluator, on, seed, tuner, digest, progress)
 
     def score(self, policy: Policy) -> Score:
         """What the search sees of `policy`: quantized but not fine-tuned, on the part that scores."""
         quality = self.evaluator.quality(policy)
-        return Score(quality.kl, quality.accuracy)
+        return Score(quality.kl - self._divergence_at_8_bits(), quality.accuracy)
+
+    def _divergence_at_8_bits(self) -> float:
+        """What the chip costs the 8/8 network, nats; 0 where an evaluation does not look at the chip."""
+        if self.evaluated_on is EvaluateOn.QUANTIZED:
+            return 0.0
+        if self._floor is None:
+            self._floor = self.evaluator.quality(self.graph.uniform(8, 8)).kl
+        return self._floor
 
     def start(self, policy: Policy) -> Future[Candidate]:
         """The candidate of `policy`, in the making: fine-tuned (where that helps), compiled, executed on validation."""
@@ -129,26 +170,33 @@ class Workbench:
     def _candidate(self, policy: Policy) -> Candidate:
         tuned = self.tuner.tune(policy)
         program, constants = self._compile(policy, tuned.parameters)
-        validation = self.data.validation
-        outputs = execute(program, constants, validation.images)
-        return Candidate(
-            policy,
-            program,
-            constants,
-            program_cost(program).latency_ns,
-            np.asarray(outputs.argmax(axis=1) == validation.labels),
-            tuned.improved,
-        )
+        correct = self._executed(program, constants, self.data.validation, DECIDED_CHIPS)
+        latency_ns = program_cost(program).latency_ns
+        return Candidate(policy, program, constants, latency_ns, correct, tuned.improved)
 
     def test_correct(self, candidate: Candidate) -> Correct:
-        """Which test images the candidate's Program gets right on the described chip, ADC included."""
-        test = self.data.test
+        """Which test images the candidate's Program gets right on the described chip: `[draws, images]`."""
 
         def executed(done: int) -> None:
-            self.progress(done, len(test), "executing the program")
+            self.progress(done, len(self.data.test), "executing the program")
 
-        outputs = execute(candidate.program, candidate.constants, test.images, progress=executed)
-        return np.asarray(outputs.argmax(axis=1) == test.labels)
+        return self._executed(candidate.program, candidate.constants, self.data.test, REPORTED_CHIPS, executed)
+
+    def _executed(
+        self,
+        program: Program,
+        constants: Constants,
+        split: Split,
+        chips: range,
+        progress: Callable[[int], None] | None = None,
+    ) -> Correct:
+        """Which images a Program gets right, on each of some chips; one of them where cells are ideal."""
+        drawn = chips[:1] if self.chip.device.is_ideal else chips
+        outputs = [
+            execute(program, constants, split.images, seed=chip_seed(self.seed, number), progress=progress)
+            for number in drawn
+        ]
+        return np.stack([each.argmax(axis=1) == split.labels for each in outputs])
 
     def float_accuracy(self) -> float:
         """Share of the test images that the float network gets right, 0 .. 1; for the report alone."""
@@ -165,14 +213,30 @@ class Workbench:
         return program, network.constants
 
 
-def _digest(spec: Spec, seed: int) -> str:
-    """sha256 of what scores depend on: model, data, recipe, seed, and the version that measured them."""
+def evaluated_on(spec: Spec) -> EvaluateOn:
+    """What evaluations look at: as written, or the chip where its ADC or its cells lose something."""
+    search = spec.search
+    if search and search.evaluate_on:
+        return search.evaluate_on
+    widest = max(search.activation_bits) if search else 8
+    exact = spec.chip.device.is_ideal and is_lossless(spec.chip, widest)
+    return EvaluateOn.QUANTIZED if exact else EvaluateOn.CHIP
+
+
+def chip_seed(seed: int, number: int) -> int:
+    """The seed of chip `number` in a run with `seed`."""
+    return seed * 1000 + number
+
+
+def _digest(spec: Spec, seed: int, chip: Chip | None = None) -> str:
+    """sha256 of what scores depend on: model, data, recipe, seed, the chip if they were measured on it, and version."""
     parts = {
         "version": version("cimspec"),
         "model": spec.model.model_dump(mode="json"),
         "data": spec.data.model_dump(mode="json") if spec.data else None,
         "training": spec.training.model_dump(mode="json"),
         "seed": seed,
+        "chip": chip.model_dump(mode="json") if chip else None,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

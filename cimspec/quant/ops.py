@@ -124,6 +124,11 @@ VectorOp = Requantize | AddCodes | Rectify | PoolMax | PoolSum | Reshape | Dequa
 IntegerOp = VectorOp | MatMul
 
 
+def sources(op: IntegerOp) -> tuple[str, ...]:
+    """The tensors that an operation reads."""
+    return (op.a, op.b) if isinstance(op, AddCodes) else (op.src,)
+
+
 def apply_vector(op: VectorOp, tensors: Mapping[str, Array], constants: Constants) -> Array:
     """The result of one digital operation. Integers stay int64; sums that an ADC made inexact are float64."""
     match op:

@@ -19,12 +19,13 @@ class Outcome:
     policy: Policy
     latency_us: float
     speedup: float  # over the same network at 8/8 bits on the same chip
-    accuracy: float  # 0 .. 1, of the executed Program on the test split
+    accuracy: float  # 0 .. 1, of the executed Program on the test split, mean over chips
+    accuracy_by_draw: tuple[float, ...]  # on each chip that was drawn; one, where its cells are ideal
     test: Comparison  # with the 8/8 network, image by image
     validation: Comparison  # what the policy was chosen by
     evaluations: int  # distinct ones that the method used
     fine_tuned: bool  # False where the network without fine-tuning was better on the validation split
-    kl: float | None  # divergence from the float network before fine-tuning, validation split, nats
+    kl: float | None  # divergence from the float network before fine-tuning, validation split, nats; see `Score`
 
     def as_json(self) -> dict[str, Any]:
         """The fields of `result.json`."""
@@ -33,6 +34,7 @@ class Outcome:
             "speedup": self.speedup,
             "latency_us": self.latency_us,
             "accuracy": self.accuracy,
+            "accuracy_by_draw": list(self.accuracy_by_draw),
             "accuracy_loss_pp": self.test.loss_pp,
             "images_gained": self.test.gained,
             "images_lost": self.test.lost,
@@ -55,6 +57,8 @@ class RunReport:
     versions: Mapping[str, str]
     baseline_cost: Cost
     baseline_accuracy: float | None = None
+    baseline_accuracy_by_draw: tuple[float, ...] = ()
+    evaluated_on: str | None = None  # what the search looked at: the chip, or the quantized network
     test_images: int = 0
     float_accuracy: float | None = None
     uniform: Outcome | None = None
@@ -84,11 +88,13 @@ class RunReport:
                 "weight_bits": 8,
                 "activation_bits": 8,
                 "accuracy": self.baseline_accuracy,
+                "accuracy_by_draw": list(self.baseline_accuracy_by_draw),
                 "float_accuracy": self.float_accuracy,
                 "latency_us": self.baseline_latency_us,
                 "test_images": self.test_images,
             },
             "allowed_loss_pp": self.allowed_loss_pp,
+            "evaluated_on": self.evaluated_on,
             "space_size": self.space_size,
             "uniform": self.uniform.as_json() if self.uniform else None,
             "best": self.best.as_json() if self.best else None,

@@ -1,6 +1,7 @@
 """Tables for the terminal: what a run found, what a policy costs, how methods compare. Units are in the headers."""
 
 from collections.abc import Iterable
+from statistics import mean, stdev
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -34,7 +35,7 @@ def run_table(report: RunReport) -> RenderableType:
     table = _table(
         "", "speedup", "latency (us)", "test accuracy (%)", "loss (pp)", "images gained / lost", "evaluations"
     )
-    accuracy = "-" if report.baseline_accuracy is None else _percent(report.baseline_accuracy)
+    accuracy = "-" if report.baseline_accuracy is None else _accuracy(report.baseline_accuracy_by_draw)
     table.add_row("8/8 baseline", "1.00x", _us(report.baseline_cost.latency_ns), accuracy, "0.00", "", "")
     outcomes = {"uniform": report.uniform, **report.methods} if report.allowed_loss_pp is not None else {}
     for name, outcome in outcomes.items():
@@ -57,9 +58,9 @@ def _outcome_row(name: str, outcome: Outcome | None) -> tuple[str, ...]:
         name,
         f"{outcome.speedup:.2f}x",
         _us(outcome.latency_us * 1e3),
-        _percent(outcome.accuracy),
+        _accuracy(outcome.accuracy_by_draw),
         f"{outcome.test.loss_pp:+.2f}",
-        f"{outcome.test.gained} / {outcome.test.lost}",
+        f"{outcome.test.gained / outcome.test.draws:g} / {outcome.test.lost / outcome.test.draws:g}",
         str(outcome.evaluations),
     )
 
@@ -74,9 +75,11 @@ def _policy_table(outcome: Outcome) -> Table:
 def _summary(report: RunReport, best: Outcome) -> str:
     uniform = report.uniform
     beside = f"; uniform bits reach {uniform.speedup:.2f}x" if uniform else "; no uniform setting is good enough"
+    draws = best.test.draws
+    drawn = f"Means over {draws} chips, and the standard deviation from chip to chip. " if draws > 1 else ""
     return (
         f"{best.speedup:.2f}x faster than 8/8 bits at {best.test.loss_pp:+.2f} pp test accuracy lost{beside}.\n"
-        f"One test image is {100 / report.test_images:.2f} pp. On the validation split the loss is below "
+        f"{drawn}One test image is {100 / report.test_images:.2f} pp. On the validation split the loss is below "
         f"{best.validation.loss_bound_pp:.2f} pp at 95 %."
     )
 
@@ -103,6 +106,12 @@ def rows_table(headers: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
 
 def _us(latency_ns: float) -> str:
     return f"{latency_ns / 1e3:,.1f}"
+
+
+def _accuracy(by_draw: tuple[float, ...]) -> str:
+    """The mean over draws, with their standard deviation where there are several."""
+    text = _percent(mean(by_draw))
+    return f"{text} ± {100 * stdev(by_draw):.1f}" if len(by_draw) > 1 else text
 
 
 def _percent(share: float) -> str:

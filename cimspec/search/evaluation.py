@@ -19,7 +19,9 @@ from cimspec.search.space import Choice, Space
 class Score:
     """Measured on the validation split, without fine-tuning."""
 
-    kl: float  # mean divergence from the float network, at the temperature of fine-tuning, nats
+    kl: float
+    """Mean divergence from the float network, at the temperature of fine-tuning, nats. On a chip: beyond what the 8/8
+    network diverges there, so that limits mean the same; negative where fewer bits suit the chip better."""
     accuracy: float  # 0 .. 1
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from cimspec.search.evaluation import Trial, fastest_under
 
 Correct = npt.NDArray[np.bool_]
+"""Which images a network gets right: [draws, images], a row for each chip that was drawn."""
 
 ONE_SIDED_95 = 1.645
 CERTIFIABLE = 3.0
@@ -44,30 +45,37 @@ def finalist(trials: tuple[Trial, ...], kl_limit: float) -> Trial | None:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two networks on the same images."""
+    """Two networks on the same images, on the same chips."""
 
     images: int
-    gained: int  # right now, wrong in the baseline
+    gained: int  # right now, wrong in the baseline, over all draws
     lost: int  # wrong now, right in the baseline
+    draws: int = 1  # chips that the images met
 
     @classmethod
     def of(cls, baseline: Correct, candidate: Correct) -> "Comparison":
-        """Compare which images two networks get right, `[images]` each."""
-        return cls(len(baseline), int((candidate & ~baseline).sum()), int((baseline & ~candidate).sum()))
+        """Compare which images two networks get right, `[draws, images]` each."""
+        draws, images = baseline.shape
+        return cls(images, int((candidate & ~baseline).sum()), int((baseline & ~candidate).sum()), draws)
 
     @property
     def loss_pp(self) -> float:
-        """Accuracy lost against the baseline, percentage points."""
-        return 100 * (self.lost - self.gained) / self.images
+        """Accuracy lost against the baseline, mean over draws, percentage points."""
+        return 100 * (self.lost - self.gained) / (self.images * self.draws)
 
     @property
     def loss_bound_pp(self) -> float:
-        """What the true loss is below, at 95 %: normal approximation of paired differences, at least 3/n."""
-        mean = (self.lost - self.gained) / self.images
-        variance = (self.lost + self.gained) / self.images - mean**2
+        """What the true loss is below, at 95 %: normal approximation of paired differences, at least 3/n.
+
+        Draws are taken as if they always agreed, so more of them do not make it smaller.
+        """
+        looks = self.images * self.draws
+        mean = (self.lost - self.gained) / looks
+        variance = (self.lost + self.gained) / looks - mean**2
         bound = mean + ONE_SIDED_95 * math.sqrt(max(0.0, variance) / self.images)
         return 100 * max(bound, CERTIFIABLE / self.images)
 
     def meets(self, allowed_pp: float) -> bool:
         """Whether at most `allowed_pp` is lost, or one image where that is finer than one image can show."""
-        return self.lost - self.gained <= max(1, math.floor(allowed_pp / 100 * self.images))
+        looks = self.images * self.draws
+        return self.lost - self.gained <= max(self.draws, math.floor(allowed_pp / 100 * looks))

@@ -4,7 +4,6 @@ A Program, its constants and some training inputs -> the Program with a full sca
 taken from the exact product, so that one layer's range does not depend on another's.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import assert_never
@@ -12,15 +11,15 @@ from typing import assert_never
 import numpy as np
 import numpy.typing as npt
 
-from cimspec.compiler import CrossbarLayer, Program, with_full_scales
+from cimspec.compiler import CrossbarLayer, Layout, Program, with_full_scales
 from cimspec.compiler.slicing import Part, input_steps
 from cimspec.quant.ops import Array, Constants, apply_vector, matmul, windows
 from cimspec.sim.adc import Converter, full_cell
-from cimspec.sim.planes import Plane, block_planes, unit_plane
+from cimspec.sim.planes import block_planes, unit_plane
 from cimspec.spec.chip import AdcCalibration
 
 SAMPLED_VECTORS = 2048
-"""Input vectors whose column sums are looked at, for each layer; evenly spaced over all."""
+"""Input vectors whose column sums are looked at, for each layer."""
 
 CANDIDATES = 128
 """Ranges that `calibration = mse` tries: so many equal parts of the largest sum that occurs, and the chip's own."""
@@ -76,44 +75,42 @@ def calibrate_ranges(program: Program, constants: Constants, images: npt.ArrayLi
 
 
 def _full_scale(program: Program, layer: CrossbarLayer, codes: Array, weights: Array) -> float:
-    adc = program.chip.adc
-    histogram = Histogram.merged(list(_histograms(program, layer, codes, weights)))
-    match adc.calibration:
-        case AdcCalibration.PERCENTILE:
-            return float(max(1, percentile(histogram.magnitudes, adc.percentile)))
-        case AdcCalibration.MSE:
-            steps = input_steps(program.chip, layer.op.precision.activation_bits, layer.op.signed)
-            whole = Converter.of(program.chip, None, rows=program.chip.active_rows, steps=steps)
-            return least_error_range(histogram, whole)
-        case _:
-            assert_never(adc.calibration)
-
-
-def _histograms(program: Program, layer: CrossbarLayer, codes: Array, weights: Array) -> Iterator[Histogram]:
-    """Column sums of sampled input vectors on cells without error, as they reach the ADC, to the nearest integer."""
-    layout, op, chip = program.layout(layer), layer.op, program.chip
+    op = layer.op
+    steps = input_steps(program.chip, op.precision.activation_bits, op.signed)
     vectors = windows(codes, op.window)
-    vectors = vectors[:: math.ceil(len(vectors) / SAMPLED_VECTORS)]
+    # Drawn, not evenly spaced: those would meet the same few positions of every image.
+    chosen = np.random.default_rng(0).choice(len(vectors), min(len(vectors), SAMPLED_VECTORS), replace=False)
+    return layer_range(program.layout(layer), weights, steps, vectors[chosen])
+
+
+def layer_range(layout: Layout, weights: Array, steps: tuple[Part, ...], vectors: Array) -> float:
+    """The ADC's full scale that suits a layer's column sums for some input codes `vectors` [vectors, inputs]."""
+    chip = layout.chip
+    histogram = Histogram.merged(list(_histograms(layout, weights, steps, vectors)))
+    match chip.adc.calibration:
+        case AdcCalibration.PERCENTILE:
+            return float(max(1, percentile(histogram.magnitudes, chip.adc.percentile)))
+        case AdcCalibration.MSE:
+            return least_error_range(histogram, Converter.of(chip, None, rows=chip.active_rows, steps=steps))
+        case _:
+            assert_never(chip.adc.calibration)
+
+
+def _histograms(layout: Layout, weights: Array, steps: tuple[Part, ...], vectors: Array) -> Iterator[Histogram]:
+    """Column sums of input vectors on cells without error, as they reach the ADC, to the nearest integer."""
+    chip = layout.chip
     cells, flipped = layout.cells(weights), layout.flipped(weights)
-    steps = input_steps(chip, op.precision.activation_bits, op.signed)
     off_level = (full_cell(chip) - 1) * chip.largest_cell
     for rows in layout.row_sets():
-        planes = [*block_planes(layout, cells, flipped[rows], rows, range(layout.columns))]
+        planes = [plane.cells for plane in block_planes(layout, cells, flipped[rows], rows, range(layout.columns))]
         if chip.crossbar.reads_unit_column:
-            planes.append(unit_plane(layout, cells, rows))
+            planes.append(unit_plane(layout, cells, rows).cells)
+        # Sums of integers are exact in float32: the converter refuses larger ones.
+        columns = np.concatenate(planes, axis=1).astype(np.float32) + np.float32(off_level)
         driven = vectors[:, layout.input_of_row(rows)]
-        for plane in planes:
-            yield from _column_sums(plane, off_level, driven, steps, whole_products=chip.converts_products)
-
-
-def _column_sums(
-    plane: Plane, off_level: float, driven: Array, steps: tuple[Part, ...], *, whole_products: bool
-) -> Iterator[Histogram]:
-    # Sums of integers are exact: the converter refuses larger ones.
-    cells = plane.cells.astype(np.float32) + np.float32(off_level)
-    digits = (driven,) if whole_products else (step.digits(driven) for step in steps)
-    for part in digits:
-        yield Histogram.of(np.rint(part.astype(np.float32) @ cells).astype(np.int64).ravel())
+        if not chip.converts_products:
+            driven = np.concatenate([step.digits(driven) for step in steps])
+        yield Histogram.of(np.rint(driven.astype(np.float32) @ columns).astype(np.int64).ravel())
 
 
 def percentile(magnitudes: Histogram, share: float) -> int:

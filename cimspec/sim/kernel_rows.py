@@ -139,18 +139,21 @@ def _fits(row_set: RowSet) -> bool:
     """Whether no integer on the way leaves 32 bits, and no input 16."""
     planes = [*row_set.planes, *([row_set.unit] if row_set.unit else [])]
     widest = _widest_digit(row_set)
-    sums = max(int(np.abs(plane.cells.astype(np.int64)).sum(axis=0).max(initial=0)) * widest for plane in planes)
     code = max(map(abs, row_set.converter.code_range))
     steps = sum(1 if part is None else abs(part.factor) for part in row_set.digits)
     factors = sum(int(np.abs(plane.factors).max(initial=0)) for plane in row_set.planes)
     factors += int(np.abs(row_set.unit_factors).max(initial=0))
-    half = int(row_set.converter.lsb)
     return (
-        sums + half <= MOST
+        _largest_sum(planes) * widest + int(row_set.converter.lsb) <= MOST
         and code * steps * factors <= MOST
         and len(row_set.rows) * widest**2 <= MOST
         and largest_input(row_set.steps) <= LARGEST_CODE
     )
+
+
+def _largest_sum(planes: Sequence[Plane]) -> int:
+    """What magnitudes of a column's cells add up to at most."""
+    return max(int(np.abs(plane.cells).sum(axis=0, dtype=np.int64).max(initial=0)) for plane in planes)
 
 
 def _widest_digit(row_set: RowSet) -> int:

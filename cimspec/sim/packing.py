@@ -87,6 +87,12 @@ class Extent:
         return max(1, -self.lowest_cell, self.highest_cell).bit_length()
 
     @property
+    def fits_bytes(self) -> bool:
+        """Whether one of cells and digits is an unsigned byte, and the other a signed one."""
+        is_signed = self.lowest_cell >= -128 and self.highest_cell <= 127 and self.largest_digit <= 255
+        return is_signed or (self.lowest_cell >= 0 and self.highest_cell <= 255 and self.largest_digit <= 127)
+
+    @property
     def signs(self) -> int:
         """2 where cells count negative, too."""
         return 2 if self.lowest_cell < 0 else 1
@@ -101,8 +107,8 @@ def fastest_form(instructions: str, extent: Extent, vectors: int, *, is_short: b
             return Form.TABLES
         if counted <= MOST_COUNTED_PLANES and Form.BITS in known:
             return Form.BITS
-    fits_bytes = extent.lowest_cell >= -128 and extent.highest_cell <= 127 and extent.largest_digit <= 255
-    return Form.BYTES if Form.BYTES in known and fits_bytes and not extent.has_negative_digits else Form.WORDS
+    is_byte = Form.BYTES in known and extent.fits_bytes and not extent.has_negative_digits
+    return Form.BYTES if is_byte else Form.WORDS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,8 +140,9 @@ def _pack_factors(form: Form, plane: Plane) -> npt.NDArray[np.int64]:
         return plane.factors
     tile = BITS_TILE if form is Form.BITS else TILE
     before = plane.first_output % tile
-    after = -(before + len(plane.factors)) % tile
-    return np.pad(plane.factors, (before, after))
+    padded = np.zeros(ceil_divide(before + len(plane.factors), tile) * tile, np.int64)
+    padded[before : before + len(plane.factors)] = plane.factors
+    return padded
 
 
 def _pack_plane(form: Form, plane: Plane, cell_bits: int, signs: int) -> npt.NDArray[Any]:
@@ -151,7 +158,9 @@ def _pack_plane(form: Form, plane: Plane, cell_bits: int, signs: int) -> npt.NDA
     if form is Form.BITS:
         return _pack_bits(padded, tiles, cell_bits, signs)
     grouped = padded.reshape(-1, group, tiles, TILE).transpose(2, 0, 3, 1)
-    return np.ascontiguousarray(grouped, np.int8 if form is Form.BYTES else np.int16)
+    if form is Form.WORDS:
+        return np.ascontiguousarray(grouped)
+    return np.ascontiguousarray(grouped & 0xFF, np.uint8)  # signed ones as two's complement
 
 
 def _pack_bits(padded: npt.NDArray[np.int16], tiles: int, cell_bits: int, signs: int) -> npt.NDArray[np.uint16]:

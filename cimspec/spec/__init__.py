@@ -21,7 +21,7 @@ from cimspec.spec.chip import (
     WeightMode,
 )
 from cimspec.spec.device import Device, DeviceTable
-from cimspec.spec.search import Keep, Method, Objective, Requirements, SearchSpec
+from cimspec.spec.search import EvaluateOn, Keep, Method, Objective, Requirements, SearchSpec
 from cimspec.spec.spec import Spec
 from cimspec.spec.training import TrainingSpec
 from cimspec.spec.workload import (
@@ -90,5 +90,6 @@ __all__ = [
     "Keep",
     "Requirements",
     "Objective",
+    "EvaluateOn",
     "Method",
 ]

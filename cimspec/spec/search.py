@@ -26,6 +26,13 @@ class Method(StrEnum):
     RANDOM = "random"
 
 
+class EvaluateOn(StrEnum):
+    """What an evaluation looks at."""
+
+    CHIP = "chip"  # the network on the simulated crossbars: ADC, cells and noise included
+    QUANTIZED = "quantized"  # the quantized network alone, as if the chip computed exactly
+
+
 class Keep(SpecModel):
     """`keep c1 at 8 bit, 8 bit`: a layer the search leaves alone."""
 
@@ -50,6 +57,10 @@ class SearchSpec(SpecModel):
     require: Requirements
     budget: Annotated[Evaluations, Field(ge=1, le=1_000_000)] = Field(
         default=300, description="distinct evaluations each method may use"
+    )
+    evaluate_on: EvaluateOn | None = Field(
+        default=None,
+        description="what an evaluation looks at; left out: `chip` where its ADC or its cells lose something",
     )
     methods: Annotated[tuple[Method, ...], Field(min_length=1)] = (Method.RL, Method.EVOLUTION, Method.RANDOM)
     kl_limits: Annotated[tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...], Field(min_length=1)] = Field(

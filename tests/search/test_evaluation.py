@@ -92,7 +92,7 @@ def test_uniform_finalists_leave_out_what_is_hopeless_or_slower_and_no_closer():
 def test_images_gained_and_lost_are_counted_in_pairs():
     baseline = np.array([True] * 95 + [False] * 5)
     candidate = np.array([False] * 3 + [True] * 92 + [True] * 1 + [False] * 4)
-    found = Comparison.of(baseline, candidate)
+    found = Comparison.of(baseline[None], candidate[None])
     assert (found.images, found.gained, found.lost) == (100, 1, 3)
     assert found.loss_pp == pytest.approx(2.0)
     # mean 0.02, variance 0.04 - 0.0004, standard error sqrt(0.0396 / 100) = 0.0199; 0.02 + 1.645 * 0.0199 = 0.0527
@@ -102,10 +102,24 @@ def test_images_gained_and_lost_are_counted_in_pairs():
 
 
 def test_one_image_is_forgiven_where_the_allowed_loss_is_finer():
-    same = np.ones(400, bool)
+    same = np.ones((1, 400), bool)
     one_less, two_less = same.copy(), same.copy()
-    one_less[0], two_less[:2] = False, False
+    one_less[0, 0], two_less[0, :2] = False, False
     assert Comparison.of(same, one_less).meets(0.086)
     assert not Comparison.of(same, two_less).meets(0.086)
     # Rule of three: no differing image out of 400 rules out losses above 3 / 400 = 0.75 pp.
     assert Comparison.of(same, same).loss_bound_pp == pytest.approx(0.75)
+
+
+def test_draws_of_the_chip_are_averaged_and_do_not_count_as_more_images():
+    baseline = np.ones((4, 100), bool)
+    candidate = baseline.copy()
+    candidate[0, :6] = False  # one chip of four loses six images: 1.5 on average
+    found = Comparison.of(baseline, candidate)
+    assert (found.images, found.draws, found.lost) == (100, 4, 6)
+    assert found.loss_pp == pytest.approx(1.5)
+    # Allowed are one image or 1.5 % of them, on average over draws: 4 or 6 of 400.
+    assert found.meets(1.5)
+    assert not found.meets(1.2)
+    # mean 0.015, variance 0.015 - 0.000225, standard error over 100 images 0.01216: 0.015 + 1.645 * 0.01216 = 0.035.
+    assert found.loss_bound_pp == pytest.approx(3.5, abs=0.01)

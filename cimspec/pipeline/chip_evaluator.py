@@ -1,0 +1,201 @@
+"""The quality of many policies on the simulated chip: ADC, cells and noise included, without fine-tuning.
+
+Tables + chip + Split -> Policy -> Quality. The integer network is executed as its Program would be, layer by layer;
+what a layer makes of the precisions before it is kept, and so are programmed cells. Several chips are made, each of
+which sees its share of the images, so that a policy is not fitted to one chip's errors.
+"""
+
+import os
+from collections import OrderedDict
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from cimspec.compiler import CrossbarLayer, Program, compile_program
+from cimspec.compiler.slicing import input_steps
+from cimspec.data.dataset import Images, Split
+from cimspec.graph import Policy, Precision
+from cimspec.quant.execute import channels_last, float_outputs
+from cimspec.quant.integer import integer_network
+from cimspec.quant.ops import Array, Constants, apply_vector, sources
+from cimspec.quant.parameters import activation_range
+from cimspec.quant.quality import Quality, measure
+from cimspec.quant.samples import sample_inputs
+from cimspec.quant.tables import Tables, quantize
+from cimspec.sim.calibrate import layer_range
+from cimspec.sim.execute import program_layer, run_layer
+from cimspec.sim.layer import ProductLayer
+from cimspec.spec.chip import AdcRange, Chip
+
+CACHE_BYTES = 256 * 1024 * 1024
+"""Of what layers made."""
+
+MOST_LAYERS = 256
+"""Programmed layers that are kept."""
+
+CALIBRATED_VECTORS = 128
+"""Input vectors that a layer's ADC range is taken from."""
+
+Key = tuple[str, tuple[Precision, ...]]
+"""A tensor, and the precisions of the layers that it depends on."""
+
+
+class ChipEvaluator:
+    """Measures policies on a chip, divergence at `temperature`. Not for several threads at once."""
+
+    def __init__(
+        self,
+        tables: Tables,
+        chip: Chip,
+        split: Split,
+        temperature: float,
+        calibration: Images,
+        *,
+        seeds: tuple[int, ...],
+    ) -> None:
+        """`seeds` key the chips, one for each; `calibration` are images to take ADC ranges from."""
+        self._tables = tables
+        self._chip = chip
+        self._seeds = seeds[:1] if chip.device.cells_are_exact else seeds
+        self._images = split.images.astype(np.float64)
+        self._labels = torch.from_numpy(split.labels)
+        self._temperature = temperature
+        images = channels_last(torch.from_numpy(split.images))
+        self._float_outputs = float_outputs(tables.graph, tables.weights, images).flatten(1)
+        self._samples = sample_inputs(tables.graph, tables.weights, calibration, CALIBRATED_VECTORS)
+        self._ranges: dict[tuple[str, Precision], float] = {}
+        self._layers: OrderedDict[tuple[str, Precision, int], ProductLayer] = OrderedDict()
+        self._tensors = TensorCache(CACHE_BYTES)
+        self._threads = ThreadPoolExecutor(os.cpu_count())
+
+    def quality(self, policy: Policy) -> Quality:
+        """The quality of the network quantized to `policy`, on the chip, without fine-tuning."""
+        network = integer_network(self._tables.graph, quantize(self._tables, policy))
+        program = compile_program(self._tables.graph, policy, self._chip)
+        run = _Evaluation(self, program, network.constants, policy)
+        outputs = torch.from_numpy(run.value(program.output)).flatten(1).float()
+        return measure(outputs, self._float_outputs, self._labels, self._temperature)
+
+    def layer_output(self, program: Program, layer: CrossbarLayer, constants: Constants, codes: Array) -> Array:
+        """One layer's output on all chips, each with its share of the images."""
+        shares = np.array_split(np.arange(len(codes)), len(self._seeds))
+        index = [each.name for each in program.layers].index(layer.name)
+        programmed = [self._programmed(program, layer, constants, seed, index) for seed in self._seeds]
+
+        def run(products: ProductLayer, share: npt.NDArray[np.int64]) -> Array:
+            return run_layer(layer, products, constants, codes[share], int(share[0]))
+
+        return np.concatenate(list(self._threads.map(run, programmed, shares)))
+
+    def _programmed(
+        self, program: Program, layer: CrossbarLayer, constants: Constants, seed: int, index: int
+    ) -> ProductLayer:
+        key = (layer.name, layer.op.precision, seed)
+        if key not in self._layers:
+            if self._chip.adc.range is AdcRange.CALIBRATED:
+                layer = CrossbarLayer(layer.op, self._range(program, layer, constants), layer.body)
+            self._layers[key] = program_layer(program, layer, constants, seed=seed, index=index)
+            if len(self._layers) > MOST_LAYERS:
+                self._layers.popitem(last=False)
+        self._layers.move_to_end(key)
+        return self._layers[key]
+
+    def _range(self, program: Program, layer: CrossbarLayer, constants: Constants) -> float:
+        """The calibrated range, from what the float network sends into the layer: it depends on no other layer."""
+        op = layer.op
+        key = (layer.name, op.precision)
+        if key not in self._ranges:
+            bits = op.precision.activation_bits
+            step = self._tables.layers[layer.name].input_steps[bits]
+            codes = np.clip(np.rint(self._samples[layer.name] / step), *activation_range(bits, op.signed))
+            steps = input_steps(self._chip, bits, op.signed)
+            layout = program.layout(layer)
+            self._ranges[key] = layer_range(layout, constants[op.weights], steps, codes.astype(np.int64))
+        return self._ranges[key]
+
+    def known(self, key: Key) -> Array | None:
+        """A tensor that an earlier evaluation made."""
+        return self._tensors.get(key)
+
+    def keep(self, key: Key, value: Array) -> None:
+        """Keep a tensor for later evaluations."""
+        self._tensors.put(key, value)
+
+    @property
+    def images(self) -> Array:
+        """What networks are measured on."""
+        return self._images
+
+
+@dataclass(slots=True)
+class _Evaluation:
+    """One policy: tensors are computed as they are asked for, unless an earlier policy left them."""
+
+    evaluator: ChipEvaluator
+    program: Program
+    constants: Constants
+    policy: Policy
+    items: Mapping[str, Any] = field(init=False)
+    keys: dict[str, tuple[str, ...]] = field(default_factory=dict)  # crossbar layers that each tensor depends on
+    values: dict[str, Array] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        items = {}
+        self.keys[self.program.input] = ()
+        for item in self.program.items:
+            op = item.op if isinstance(item, CrossbarLayer) else item
+            items[op.dst] = item
+            needed = {name for source in sources(op) for name in self.keys[source]} | set(self._own_layer(op.dst))
+            self.keys[op.dst] = tuple(name for name in self.policy.names if name in needed)
+        self.items = items
+
+    def _own_layer(self, tensor: str) -> tuple[str, ...]:
+        """The layer whose precision a tensor has: its output, or its codes, which are named after it."""
+        name = tensor.partition(".")[0]
+        return (name,) if name in self.policy.names else ()
+
+    def value(self, tensor: str) -> Array:
+        if tensor == self.program.input:
+            return self.evaluator.images
+        if tensor not in self.values:
+            key = (tensor, tuple(self.policy[name] for name in self.keys[tensor]))
+            known = self.evaluator.known(key)
+            if known is None:
+                known = self._computed(tensor)
+                self.evaluator.keep(key, known)
+            self.values[tensor] = known
+        return self.values[tensor]
+
+    def _computed(self, tensor: str) -> Array:
+        item = self.items[tensor]
+        if isinstance(item, CrossbarLayer):
+            return self.evaluator.layer_output(self.program, item, self.constants, self.value(item.op.src))
+        return apply_vector(item, {source: self.value(source) for source in sources(item)}, self.constants)
+
+
+class TensorCache:
+    """Tensors by key, those used longest ago dropped first; bounded in bytes."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._used_bytes = 0
+        self._entries: OrderedDict[Key, Array] = OrderedDict()
+
+    def get(self, key: Key) -> Array | None:
+        """The tensor, or None."""
+        if key in self._entries:
+            self._entries.move_to_end(key)
+        return self._entries.get(key)
+
+    def put(self, key: Key, value: Array) -> None:
+        """Keep `value`, and drop others until all fit."""
+        self._entries[key] = value
+        self._used_bytes += value.nbytes
+        while self._used_bytes > self._limit_bytes:
+            _, dropped = self._entries.popitem(last=False)
+            self._used_bytes -= dropped.nbytes

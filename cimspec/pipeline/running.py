@@ -86,7 +86,10 @@ class _Run:
             contenders = {"uniform": uniform_finalists(uniform, search.kl_limits)}
             for policy in (baseline_policy(bench.graph), *(trial.policy for trial in contenders["uniform"][:1])):
                 bench.start(policy)  # needed whatever the methods find
-            trials = {method: self._trials(method, space, score, search) for method in search.methods}
+            trials = {}
+            for method in search.methods:
+                with self._timed(method.value):
+                    trials[method] = search_trials(bench, space, search, method, self.seed, score)
         evaluations = {method.value: len(found) for method, found in trials.items()} | {"uniform": len(uniform)}
         contenders |= {method.value: finalists(found, search.kl_limits) for method, found in trials.items()}
         with self._timed("fine-tuning"):
@@ -109,17 +112,6 @@ class _Run:
         )
         assert report.best
         return _written(report, self.out, bench.candidate(report.best.policy))
-
-    def _trials(
-        self, method: Method, space: Space, score: Callable[[Policy], Score], search: SearchSpec
-    ) -> tuple[Trial, ...]:
-        account = Account(
-            space, score, search.budget, lambda: self.progress(account.spent, search.budget, method.value)
-        )
-        with self._timed(method.value):
-            search_method(method)(account, search.kl_limits, self.seed)
-        self.progress(search.budget, search.budget, method.value)
-        return account.trials
 
     def _outcome(
         self, name: str, bench: Workbench, baseline: Candidate, correct: Correct, trial: Trial | None, evaluations: int
@@ -157,6 +149,16 @@ class _Run:
         start = time.perf_counter()
         yield
         self.seconds[stage] = round(time.perf_counter() - start, 2)
+
+
+def search_trials(
+    bench: Workbench, space: Space, search: SearchSpec, method: Method, seed: int, score: Callable[[Policy], Score]
+) -> tuple[Trial, ...]:
+    """What one method tries within its budget, in order."""
+    account = Account(space, score, search.budget, lambda: bench.progress(account.spent, search.budget, method.value))
+    search_method(method)(account, search.kl_limits, seed)
+    bench.progress(search.budget, search.budget, method.value)
+    return account.trials
 
 
 def by_draw(correct: Correct) -> tuple[float, ...]:

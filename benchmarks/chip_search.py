@@ -1,0 +1,132 @@
+"""What it costs, and what it brings, that a search looks at the simulated chip instead of the quantized network alone.
+
+    python benchmarks/chip_search.py [SPEC] [--seeds 3] [--json]
+
+Each training seed is searched twice, with the same budgets. Time is that of the methods' searches, evaluations
+included. Then, for every limit on divergence, the finalist that `rl` found blind meets the policy that the other `rl`
+search likes best among those at least as fast; both are fine-tuned alike and executed on the test split on five chips
+that no search saw.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean, stdev
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from rich.console import Console
+
+from cimspec import load_spec
+from cimspec.pipeline.running import no_progress, search_trials
+from cimspec.pipeline.workbench import Workbench
+from cimspec.quant.threads import one_thread
+from cimspec.report import rows_table
+from cimspec.search.evaluation import Trial
+from cimspec.search.finalists import finalist
+from cimspec.spec import EvaluateOn, Method, Spec
+
+ROOT = Path(__file__).parents[1]
+
+
+def looking_at(spec: Spec, on: EvaluateOn) -> Spec:
+    """The spec with evaluations on the chip or on the quantized network."""
+    assert spec.search
+    return spec.model_copy(update={"search": spec.search.model_copy(update={"evaluate_on": on})})
+
+
+def searched(spec: Spec, seed: int, folder: Path, on: EvaluateOn) -> tuple[Workbench, dict[str, Any], float]:
+    """The workbench, the trials of every method, and the seconds that their searches took."""
+    chosen = looking_at(spec, on)
+    assert chosen.search
+    bench = Workbench.prepare(chosen, seed, folder, no_progress)
+    space = build_space(bench.graph, spec.chip, chosen.search)
+    start = time.perf_counter()
+    trials = {
+        method.value: search_trials(bench, space, chosen.search, method, seed, bench.score)
+        for method in chosen.search.methods
+    }
+    return bench, trials, time.perf_counter() - start
+
+
+def as_fast(trials: Sequence[Trial], latency_ns: float) -> Trial:
+    """The trial that diverges least among those that take no longer."""
+    return min((trial for trial in trials if trial.latency_ns <= latency_ns), key=lambda trial: trial.score.kl)
+
+
+def compared(spec: Spec, seed: int) -> dict[str, Any]:
+    """One training seed: seconds of both searches, and the duels."""
+    with one_thread(), TemporaryDirectory() as folder:
+        blind, blind_trials, blind_s = searched(spec, seed, Path(folder), EvaluateOn.QUANTIZED)
+        bench, chip_trials, chip_s = searched(spec, seed, Path(folder), EvaluateOn.CHIP)
+        assert spec.search
+        rl = Method.RL.value
+        duels = []
+        with bench, blind:
+            baseline = bench.candidate(bench.graph.uniform(8, 8))
+            for limit in spec.search.kl_limits:
+                found = finalist(blind_trials[rl], limit)
+                if found is None:
+                    continue
+                other = as_fast(chip_trials[rl], found.latency_ns)
+                accuracies = [
+                    [float(each) for each in bench.test_correct(bench.candidate(trial.policy)).mean(axis=1)]
+                    for trial in (found, other)
+                ]
+                duels.append({
+                    "kl_limit": limit,
+                    "speedups": [baseline.latency_ns / trial.latency_ns for trial in (found, other)],
+                    "blind": accuracies[0],
+                    "chip": accuracies[1],
+                })  # fmt: skip
+    return {"seed": seed, "blind_s": blind_s, "chip_s": chip_s, "duels": duels}
+
+
+def rows(results: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """A row for each duel, and the means of all."""
+    table = []
+    differences = []
+    for result in results:
+        for duel in result["duels"]:
+            difference = 100 * (mean(duel["chip"]) - mean(duel["blind"]))
+            differences.append(difference)
+            table.append(
+                (
+                    str(result["seed"]),
+                    f"{duel['kl_limit']:g}",
+                    *(f"{speedup:.2f}x" for speedup in duel["speedups"]),
+                    *(f"{100 * mean(duel[who]):.2f} ± {100 * stdev(duel[who]):.2f}" for who in ("blind", "chip")),
+                    f"{difference:+.2f}",
+                )
+            )
+    spread = f" ± {stdev(differences):.2f}" if len(differences) > 1 else ""
+    return [*table, ("mean", "", "", "", "", "", f"{mean(differences):+.2f}{spread}")]
+
+
+def main() -> None:
+    """Search each seed twice, and print what that took and what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("spec", nargs="?", default=str(ROOT / "specs/noisy.cim"))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    spec = load_spec(arguments.spec)
+    results = [compared(spec, seed) for seed in range(arguments.seeds)]
+    if arguments.json:
+        print(json.dumps(results, indent=2))
+        return
+    console = Console(width=160, highlight=False)
+    headers = ("seed", "limit", "blind", "chip", "blind accuracy (%)", "chip accuracy (%)", "difference (pp)")
+    console.print(rows_table(headers, rows(results)))
+    for result in results:
+        ratio = result["chip_s"] / result["blind_s"]
+        console.print(
+            f"seed {result['seed']}: searches took {result['blind_s']:.1f} s blind, {result['chip_s']:.1f} s on the "
+            f"chip: {ratio:.2f}x"
+        )
+
+
+if __name__ == "__main__":
+    main()

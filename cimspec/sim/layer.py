@@ -50,7 +50,7 @@ class ProductLayer:
     steps: tuple[Part, ...]
     row_sets: tuple[RowSet, ...]
     off_level: float  # what an empty cell adds to a column's sum, in levels
-    _prepared: dict[bool, tuple[Rows, ...]] = field(default_factory=dict)
+    _prepared: dict[tuple[bool, bool], tuple[Rows, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -133,12 +133,14 @@ class ProductLayer:
     def _rows(self, engine: Engine, shortcut: bool, instructions: str, vectors: int) -> tuple[Rows, ...]:
         if engine is Engine.REFERENCE:
             return tuple(map(NumpyRows, self.row_sets))
-        if not shortcut:
-            return tuple(_converted(row_set, instructions, vectors) for row_set in self.row_sets)
-        many = vectors >= FEWEST_LOOKED_UP
-        if many not in self._prepared:
-            self._prepared[many] = self._fastest(instructions, vectors)
-        return self._prepared[many]
+        kind = shortcut, vectors >= FEWEST_LOOKED_UP
+        if kind not in self._prepared:
+            self._prepared[kind] = (
+                self._fastest(instructions, vectors)
+                if shortcut
+                else tuple(_converted(row_set, instructions, vectors) for row_set in self.row_sets)
+            )
+        return self._prepared[kind]
 
     def _fastest(self, instructions: str, vectors: int) -> tuple[Rows, ...]:
         """Rows as plain products where that loses nothing; where all products are integers these are one."""

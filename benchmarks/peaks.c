@@ -1,0 +1,32 @@
+/* Loops of nothing but the instructions that the kernels are made of, on independent registers: how fast they can be.
+   Each function runs `rounds` rounds of eight operations. Compiled and called by peaks.py. */
+
+#include <stdint.h>
+
+#define REGISTERS                                                                                                      \
+    "zmm0", "zmm1", "zmm2", "zmm3", "zmm4", "zmm5", "zmm6", "zmm7", "zmm8", "zmm9", "zmm10", "zmm11", "zmm12",         \
+        "zmm13", "zmm14", "zmm15", "zmm16", "zmm17", "cc"
+
+#define LOOP(NAME, BODY)                                                                                               \
+    __attribute__((target("avx512f"))) void NAME(int64_t rounds)                                                      \
+    {                                                                                                                  \
+        __asm__ volatile("1:\n" BODY "dec %0\n jnz 1b\n" : "+r"(rounds) : : REGISTERS);                                \
+    }
+
+/* TO accumulates; VIA is between. */
+#define COUNT_BITS(TO, VIA)                                                                                            \
+    "vpandd %%zmm16, %%zmm17, %%zmm" VIA "\n"                                                                          \
+    "vpopcntw %%zmm" VIA ", %%zmm" VIA "\n"                                                                            \
+    "vpaddw %%zmm" VIA ", %%zmm" TO ", %%zmm" TO "\n"
+#define LOOK_UP(TO, VIA)                                                                                               \
+    "vpermb %%zmm16, %%zmm17, %%zmm" VIA "\n"                                                                          \
+    "vpaddb %%zmm" VIA ", %%zmm" TO ", %%zmm" TO "\n"
+#define DOT_BYTES(TO, VIA) "vpdpbusd %%zmm16, %%zmm17, %%zmm" TO "\n"
+#define DOT_WORDS(TO, VIA) "vpdpwssd %%zmm16, %%zmm17, %%zmm" TO "\n"
+#define ROUND(OP)                                                                                                      \
+    OP("0", "8") OP("1", "9") OP("2", "10") OP("3", "11") OP("4", "12") OP("5", "13") OP("6", "14") OP("7", "15")
+
+LOOP(count_bits, ROUND(COUNT_BITS))
+LOOP(look_up, ROUND(LOOK_UP))
+LOOP(dot_bytes, ROUND(DOT_BYTES))
+LOOP(dot_words, ROUND(DOT_WORDS))

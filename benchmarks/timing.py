@@ -1,0 +1,36 @@
+"""How benchmarks take times: contestants in turns, medians of rounds, BLAS on one thread."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from statistics import median
+
+THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def restart_with_one_thread() -> None:
+    """Start this program again with libraries on one thread, unless it is: they read the variables when they load."""
+    if any(os.environ.get(name) != "1" for name in THREAD_VARIABLES):
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | dict.fromkeys(THREAD_VARIABLES, "1"))
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """Wall time of one call."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def interleaved(contestants: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Median wall time of each, taken in turns (A B C A B C ...), so that what slows the machine slows all."""
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, call in contestants.items():
+            times[name].append(seconds(call))
+    return {name: median(own) for name, own in times.items()}
+
+
+def fastest(candidates: Iterable[Callable[[], object]], rounds: int = 2) -> Callable[[], object]:
+    """The candidate with the shortest call of some."""
+    return min(candidates, key=lambda call: min(seconds(call) for _ in range(rounds)))

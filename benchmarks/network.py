@@ -1,0 +1,191 @@
+"""Whole schedules on lossy chips: how long a test set takes, where the time goes, and how much memory is held.
+
+    python benchmarks/network.py [--images 500] [--profile] [--json]
+
+ResNet-18 for 32 x 32 images at 4/4 bits on crossbars of 128 x 128 one-bit cells with an ADC of 6 bits, and the VGG-8 of
+specs/quickstart.cim at 4/4 bits with the ADC of specs/lossy.cim; random weights and images. ASiM (arXiv 2411.11022)
+reports 6000 s for 10,000 CIFAR images through ResNet-18 on a laptop's CPU of 24 cores.
+"""
+
+import argparse
+import json
+import os
+import resource
+import time
+import tracemalloc
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from networks import random_network, resnet18
+from rich.console import Console
+from timing import restart_with_one_thread
+
+from cimspec import load_spec
+from cimspec.compiler import CrossbarLayer, Program, compile_program, schedule_layer, with_full_scales
+from cimspec.graph import Graph, Precision
+from cimspec.pipeline.costing import compiled_graph
+from cimspec.quant.integer import IntegerNetwork
+from cimspec.quant.ops import MatMul, Window, apply_vector
+from cimspec.report import rows_table
+from cimspec.sim import execute
+from cimspec.sim.execute import Machine, inputs_at_once, program_layer, run_layer
+from cimspec.spec.chip import Adc, AdcStep, Chip, Crossbar, Encoding
+
+ROOT = Path(__file__).parents[1]
+TEST_SET = 10_000
+REQUIRED_S, ASIM_S = 120, 6000
+BITS = 4
+FULL_SCALE = 64.0
+"""Of the calibrated ADC: a third of what its rows can make."""
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A network on a chip."""
+
+    name: str
+    program: Program
+    network: IntegerNetwork
+
+
+def chip(step: AdcStep, encoding: Encoding) -> Chip:
+    """Crossbars of 128 x 128 one-bit cells with an ADC of 6 bits."""
+    crossbar = Crossbar(
+        rows=128, columns=128, cell_bits=1, encoding=encoding, write_latency_ns=56e3, read_latency_ns=1.4e3
+    )
+    return Chip(name="lossy", crossbar=crossbar, adc=Adc(bits=6, step=step))
+
+
+def jobs() -> Iterator[Job]:
+    """What is executed."""
+    graph = resnet18()
+    for encoding in (Encoding.DIFFERENTIAL_COLUMNS, Encoding.OFFSET):
+        for step in AdcStep:
+            yield _job(f"ResNet-18, {encoding}, {step}", graph, chip(step, encoding))
+    spec = load_spec(ROOT / "specs/lossy.cim")
+    job = _job("VGG-8, lossy.cim", compiled_graph(spec), spec.chip)
+    scales = {layer.name: FULL_SCALE for layer in job.program.layers}
+    yield Job(job.name, with_full_scales(job.program, scales), job.network)
+
+
+def _job(name: str, graph: Graph, chip: Chip) -> Job:
+    policy = graph.uniform(BITS, BITS)
+    return Job(name, compile_program(graph, policy, chip), random_network(graph, policy, seed=0))
+
+
+def measure(job: Job, images: int) -> dict[str, Any]:
+    """Wall and processor time of a run, and of a test set at that pace."""
+    inputs = np.random.default_rng(0).uniform(-1, 1, (images, *job.program.input_shape))
+    start, busy = time.perf_counter(), time.process_time()
+    execute(job.program, job.network.constants, inputs)
+    wall, busy = time.perf_counter() - start, time.process_time() - busy
+    return {
+        "network": job.name,
+        "images": images,
+        "wall_s": wall,
+        "cpu_s": busy,
+        "test_set_s": wall * TEST_SET / images,
+        "test_set_cpu_s_per_core": busy * TEST_SET / images / (os.cpu_count() or 1),
+        "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+    }
+
+
+def profile(job: Job) -> dict[str, float]:
+    """Seconds per image on one core: each layer's products, and each kind of digital operation."""
+    size = inputs_at_once(job.program)
+    images = np.random.default_rng(0).uniform(-1, 1, (size, *job.program.input_shape))
+    machine = Machine.of(job.program, job.network.constants)
+    machine.run(images[:1])
+    tensors = {job.program.input: images}
+    spent: dict[str, float] = defaultdict(float)
+    for item in job.program.items:
+        start = time.perf_counter()
+        if isinstance(item, CrossbarLayer):
+            codes, products = tensors[item.op.src], machine.layers[item.name]
+            tensors[item.op.dst] = run_layer(item, products, job.network.constants, codes, 0)
+            key = f"product {item.op.inputs} x {item.op.outputs} x {item.op.invocations}"
+        else:
+            tensors[item.dst] = apply_vector(item, tensors, job.network.constants)
+            key = type(item).__name__
+        spent[key] += (time.perf_counter() - start) / size
+    return dict(spent)
+
+
+def memory(images: int = 8) -> dict[str, float]:
+    """What a large layer holds: 512 channels of 3 x 3 windows to 512 channels of 32 x 32 pixels."""
+    window = Window(3, 1, 1)
+    op = MatMul("y", "x", "y", window, 4608, 512, (512, 32, 32), Precision(BITS, BITS), False, "y.weights", "y.bias")
+    layer = schedule_layer(op, chip(AdcStep.POWER_OF_TWO, Encoding.DIFFERENTIAL_COLUMNS))
+    program = Program("one", chip(AdcStep.POWER_OF_TWO, Encoding.DIFFERENTIAL_COLUMNS), "x", (512, 32, 32), (layer,))
+    rng = np.random.default_rng(0)
+    constants = {"y.weights": rng.integers(-7, 8, (512, 4608)), "y.bias": np.zeros(512, np.int64)}
+    codes = rng.integers(0, 16, (images, 512, 32, 32))
+    tracemalloc.start()
+    products = program_layer(program, layer, constants, seed=0, index=0)
+    programming, cells = tracemalloc.get_traced_memory()[1], program.layout(layer).rows * program.layout(layer).columns
+    run_layer(layer, products, constants, codes[:1], 0)  # packs the cells
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.reset_peak()
+    output = run_layer(layer, products, constants, codes, 0)
+    peak = tracemalloc.get_traced_memory()[1] - held
+    tracemalloc.stop()
+    return {
+        "held_bytes_per_cell": held / cells,
+        "programming_peak_bytes_per_cell": programming / cells,
+        "running_bytes_per_value": peak / (codes.size + output.size),
+        "running_bytes_over_activations": peak / (codes.nbytes + output.nbytes),
+    }
+
+
+def main() -> None:
+    """Measure and print; with `--json`, tables go to stderr."""
+    restart_with_one_thread()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=500)
+    parser.add_argument("--profile", action="store_true", help="say where the time goes, on one core")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    console = Console(width=160, highlight=False, stderr=arguments.json)
+    results = []
+    for job in jobs():
+        results.append(measure(job, arguments.images))
+        if arguments.profile:
+            results[-1]["profile"] = profile(job)
+            _print_profile(job, results[-1]["profile"], console)
+    headers = (
+        "", "images", "wall (s)", f"{TEST_SET} images (s)", "of processor time, per core (s)", "memory so far (GB)",
+    )  # fmt: skip
+    lines = [
+        (
+            each["network"], str(each["images"]), f"{each['wall_s']:.1f}", f"{each['test_set_s']:.0f}",
+            f"{each['test_set_cpu_s_per_core']:.0f}", f"{each['peak_memory_gb']:.2f}",
+        )
+        for each in results
+    ]  # fmt: skip
+    console.print(rows_table(headers, lines))
+    console.print(
+        f"{os.cpu_count()} cores; at most {REQUIRED_S} s are required of ResNet-18; ASiM: {ASIM_S} s, 24 cores"
+    )
+    held = memory()
+    console.print(
+        f"4608 x 512 weights, 1024 pixels: {held['held_bytes_per_cell']:.2f} bytes a cell held (2 allowed), "
+        f"{held['programming_peak_bytes_per_cell']:.2f} at the peak of programming; running, "
+        f"{held['running_bytes_over_activations']:.2f} times the bytes of input and output (4 allowed)"
+    )
+    if arguments.json:
+        print(json.dumps({"networks": results, "memory": held}, indent=2))
+
+
+def _print_profile(job: Job, spent: dict[str, float], console: Console) -> None:
+    total = sum(spent.values())
+    lines = [(name, f"{1e3 * own:.2f}", f"{100 * own / total:.0f} %") for name, own in spent.items()]
+    console.print(f"\n{job.name}: {1e3 * total:.1f} ms an image on one core")
+    console.print(rows_table(("", "ms an image", "share"), sorted(lines, key=lambda line: -float(line[1]))))
+
+
+if __name__ == "__main__":
+    main()

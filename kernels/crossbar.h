@@ -84,6 +84,7 @@ typedef struct {
     const int32_t *offsets; /* [rows], from there */
     ptrdiff_t vectors;
     uint64_t first_vector;  /* index of vector 0, a counter word of the noise */
+    int64_t *input_sums;    /* [vectors], the rows' codes are added to it; or NULL */
 } cim_inputs;
 
 /* Add to `sums` [vectors, sums_stride]. Returns 0, or 1 where memory is lacking. */

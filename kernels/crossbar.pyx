@@ -45,6 +45,7 @@ cdef extern from "crossbar.h":
         const int32_t* offsets
         Py_ssize_t vectors
         uint64_t first_vector
+        int64_t* input_sums
 
     ctypedef int (*cim_multiply)(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
 
@@ -195,6 +196,7 @@ cdef class RowSet:
         const int32_t[::1] offsets,   # IN [rows], each row's code from there
         uint64_t first_vector,        # IN index of the first vector: noise is keyed by it
         int32_t[:, ::1] sums,         # OUT [vectors, outputs], added to
+        int64_t[::1] input_sums,      # OUT [vectors], added to: the codes that drive the rows; or None
     ):
         """Add what these rows contribute to the outputs of some vectors."""
         cdef cim_inputs inputs
@@ -203,6 +205,8 @@ cdef class RowSet:
         cdef int status
         if origins.shape[0] != sums.shape[0] or offsets.shape[0] != self.rows or sums.shape[1] < self.outputs:
             raise ValueError("origins, offsets and sums do not fit the cells")
+        if input_sums is not None and input_sums.shape[0] != sums.shape[0]:
+            raise ValueError("there is a sum of inputs for each vector")
         if sums.shape[0] == 0:
             return
         lowest, highest = origins[0], origins[0]
@@ -215,6 +219,7 @@ cdef class RowSet:
             raise ValueError("a window reaches beyond the codes")
         inputs.codes, inputs.origins, inputs.offsets = &codes[0], &origins[0], &offsets[0]
         inputs.vectors, inputs.first_vector = origins.shape[0], first_vector
+        inputs.input_sums = NULL if input_sums is None else &input_sums[0]
         multiply = self._function(instructions)
         with nogil:
             status = multiply(&self._set, &inputs, &sums[0, 0], sums.shape[1])

@@ -38,6 +38,14 @@ CIM_TARGET static inline void part_of(const int16_t *codes, int16_t *part, ptrdi
         memcpy(part, codes, (size_t)rows * sizeof *codes);
 }
 
+CIM_TARGET static inline int32_t sum_of(const int16_t *codes, ptrdiff_t rows)
+{
+    int32_t sum = 0;
+    for (ptrdiff_t row = 0; row < rows; row++)
+        sum += codes[row];
+    return sum;
+}
+
 CIM_TARGET static inline int32_t sum_of_squares(const int16_t *part, ptrdiff_t rows, int32_t shift, int32_t mask)
 {
     int32_t sum = 0;
@@ -63,6 +71,8 @@ CIM_TARGET static void pack_inputs(
         else
             for (int32_t row = 0; row < set->rows; row++)
                 codes[row] = window[in->offsets[row]];
+        if (in->input_sums)
+            in->input_sums[vector] += sum_of(codes, set->rows);
         for (int32_t index = 0; index < set->steps; index++) {
             const cim_step *step = &set->step[index];
             const int16_t *digits = codes;

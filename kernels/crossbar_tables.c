@@ -134,6 +134,13 @@ static inline int16_t part_of(int16_t code, cim_part part)
     return code > 0 ? code : 0;
 }
 
+static void add_inputs(const cim_row_set *set, const cim_inputs *in, ptrdiff_t first, ptrdiff_t vectors)
+{
+    for (ptrdiff_t row = 0; row < set->rows; row++)
+        for (ptrdiff_t vector = first; vector < first + vectors; vector++)
+            in->input_sums[vector] += in->codes[in->origins[vector] + in->offsets[row]];
+}
+
 /* A part of the codes [vectors][rows] of up to 64 vectors to bytes [rows][64]: its lower eight bits, or the upper. */
 static void turn_codes(const cim_row_set *set, const cim_inputs *in, ptrdiff_t first, cim_part part, int upper,
                        uint8_t *turned)
@@ -237,6 +244,8 @@ int cim_multiply_tables(const cim_row_set *set, const cim_inputs *in, int32_t *s
             outputs = set->plane[index].first_output + set->plane[index].outputs;
     for (ptrdiff_t vector = 0; vector < in->vectors; vector += LANES) {
         const ptrdiff_t vectors = in->vectors - vector < LANES ? in->vectors - vector : LANES;
+        if (in->input_sums)
+            add_inputs(set, in, vector, vectors);
         for (int kind = 0; kind < 6; kind++) {
             const cim_part part = (cim_part)(kind / 2);
             int32_t used = 0;

@@ -29,6 +29,7 @@ class RowSet:
         offsets: npt.NDArray[np.int32],
         first_vector: int,
         sums: npt.NDArray[np.int32],
+        input_sums: npt.NDArray[np.int64] | None,
     ) -> None: ...
 
 def add_integers(

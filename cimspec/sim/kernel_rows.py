@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cimspec.compiler.slicing import Part, Sign, has_sign, largest_input
-from cimspec.sim.packing import Extent, Form, fastest_form, kernels, pack_planes
+from cimspec.sim.packing import FEWEST_LOOKED_UP, Extent, Form, fastest_form, kernels, pack_planes
 from cimspec.sim.planes import Plane
 from cimspec.sim.row_set import Inputs, RowSet, added_codes
 from cimspec.sim.short import ShortConversion, short_conversion
@@ -38,40 +38,66 @@ class NumpyRows:
 
     row_set: RowSet
 
-    def add(self, _instructions: str, inputs: Inputs, total: IntArray) -> None:
-        """Add what these rows contribute to `total` [vectors, outputs]."""
+    def add(self, _instructions: str, inputs: Inputs, total: IntArray, input_sums: IntArray) -> None:
+        """Add what these rows contribute to `total` [vectors, outputs], and their inputs to `input_sums` [vectors]."""
         converter = self.row_set.converter
         codes = added_codes(self.row_set, inputs)
         if converter.values_are_integers:
             total += codes * int(converter.lsb) + int(converter.zero) * self.row_set.zeros
         else:
             total += codes * converter.lsb + converter.zero * self.row_set.zeros
+        input_sums += inputs.driven(self.row_set.inputs).sum(axis=1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class KernelRows:
-    """Rows that the kernels compute."""
+class KernelPart:
+    """One set of rows as the kernels compute it."""
 
     codes: Any  # compiled RowSet
     unit: Any  # compiled RowSet of the unit column, or None
     unit_factors: npt.NDArray[np.int32]
     inputs: npt.NDArray[np.int64]  # [rows], the layer's input that drives each
-    lsb: float
-    constants: npt.NDArray[np.float64]  # [outputs], the ADC's zeros
+    counts_inputs: bool
 
-    def add(self, instructions: str, inputs: Inputs, total: IntArray) -> None:
-        """Add what these rows contribute to `total` [vectors, outputs]."""
+    def multiply(self, instructions: str, inputs: Inputs, sums: IntArray, input_sums: IntArray) -> None:
+        """Add codes to `sums` [vectors, outputs], and what drives the rows to `input_sums` [vectors]."""
         offsets = inputs.offsets[self.inputs]
-        sums = np.zeros(total.shape, np.int32)
-        self.codes.multiply(instructions, inputs.codes, inputs.origins, offsets, inputs.first_vector, sums)
+        own = (instructions, inputs.codes, inputs.origins, offsets, inputs.first_vector)
+        self.codes.multiply(*own, sums, input_sums if self.counts_inputs else None)
         if self.unit is not None:
             units = np.zeros((len(sums), 1), np.int32)
-            self.unit.multiply(instructions, inputs.codes, inputs.origins, offsets, inputs.first_vector, units)
+            self.unit.multiply(*own, units, None)
             sums += units * self.unit_factors
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KernelRows:
+    """Rows that the kernels compute, whose codes mean the same."""
+
+    parts: tuple[KernelPart, ...]
+    lsb: float
+    constants: npt.NDArray[np.float64]  # [outputs], the ADC's zeros
+    largest: int  # magnitude of added codes
+    suits_any: bool  # whether cells are packed the same for many vectors and for few
+
+    def joined(self, other: "KernelRows") -> "KernelRows":
+        """Both as one; the caller knows that totals are integers, and the same lsb."""
+        constants, largest = self.constants + other.constants, self.largest + other.largest
+        suits_any = self.suits_any and other.suits_any
+        return KernelRows(self.parts + other.parts, self.lsb, constants, largest, suits_any)
+
+    def add(self, instructions: str, inputs: Inputs, total: IntArray, input_sums: IntArray) -> None:
+        """Add what these rows contribute to `total` [vectors, outputs], and inputs that count to `input_sums`."""
+        sums = np.zeros(total.shape, np.int32)
+        for part in self.parts:
+            part.multiply(instructions, inputs, sums, input_sums)
         if total.dtype == np.int64:
             kernels().add_integers(sums, int(self.lsb), self.constants.astype(np.int64), total)
         else:
             kernels().add_reals(sums, self.lsb, self.constants, total)
+
+
+Rows = NumpyRows | KernelRows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,18 +111,23 @@ class PlainRows:
         """Both sets of rows as one."""
         return PlainRows(np.concatenate([self.weights, other.weights]), np.concatenate([self.inputs, other.inputs]))
 
+    def without(self, offset: int) -> "PlainRows":
+        """The rows with an offset taken off their weights."""
+        return PlainRows(self.weights - offset, self.inputs)
+
     def largest(self, steps: tuple[Part, ...]) -> int:
         """The largest magnitude of a product."""
         return int(np.abs(self.weights).sum(axis=0).max(initial=0)) * largest_input(steps)
 
-    def compiled(self, instructions: str, steps: tuple[Part, ...], vectors: int) -> KernelRows:
+    def compiled(self, instructions: str, steps: tuple[Part, ...], *, counts_inputs: bool) -> KernelRows:
         """The rows for the kernels; the caller has asked `largest`."""
         outputs = self.weights.shape[1]
         plane = Plane(self.weights.astype(np.int16), np.ones(outputs, np.int64), 0, 0)
         extent = Extent.of([plane], largest_input(steps), has_negative_digits=has_sign(steps))
-        form = fastest_form(instructions, extent, vectors, is_short=False)
+        form = fastest_form(instructions, extent, 1, is_short=False)
         codes = _compiled(form, [plane], extent, [WHOLE_INPUT], [SUM, *(0,) * 12], np.zeros(6), (0, 0, 0))
-        return KernelRows(codes, None, np.zeros(outputs, np.int32), self.inputs, 1.0, np.zeros(outputs))
+        part = KernelPart(codes, None, np.zeros(outputs, np.int32), self.inputs, counts_inputs)
+        return KernelRows((part,), 1.0, np.zeros(outputs), self.largest(steps), True)
 
 
 def plain_rows(row_set: RowSet) -> PlainRows | None:
@@ -126,26 +157,34 @@ def reach(row_set: RowSet, plane: Plane) -> tuple[int, int]:
 
 def kernel_rows(row_set: RowSet, instructions: str, vectors: int) -> KernelRows | None:
     """The rows for the kernels, packed as suits about so many `vectors`."""
-    if not _fits(row_set):
+    largest = _largest_code_sum(row_set)
+    if not _fits(row_set) or largest > MOST:
         return None
     converter = row_set.converter
-    codes = _row_set_codes(row_set, row_set.planes, instructions, vectors)
-    unit = _row_set_codes(row_set, [row_set.unit], instructions, vectors) if row_set.unit else None
+    codes, suits_any = _row_set_codes(row_set, row_set.planes, instructions, vectors)
+    unit, factors = None, row_set.unit_factors.astype(np.int32)
+    if row_set.unit:
+        unit, unit_suits_any = _row_set_codes(row_set, [row_set.unit], instructions, vectors)
+        suits_any = suits_any and unit_suits_any
     constants = np.asarray(converter.zero * row_set.zeros, np.float64)
-    return KernelRows(codes, unit, row_set.unit_factors.astype(np.int32), row_set.inputs, converter.lsb, constants)
+    part = KernelPart(codes, unit, factors, row_set.inputs, True)
+    return KernelRows((part,), converter.lsb, constants, largest, suits_any)
 
 
-def _fits(row_set: RowSet) -> bool:
-    """Whether no integer on the way leaves 32 bits, and no input 16."""
-    planes = [*row_set.planes, *([row_set.unit] if row_set.unit else [])]
-    widest = _widest_digit(row_set)
+def _largest_code_sum(row_set: RowSet) -> int:
+    """The largest magnitude of codes times factors, added over steps and planes."""
     code = max(map(abs, row_set.converter.code_range))
     steps = sum(1 if part is None else abs(part.factor) for part in row_set.digits)
     factors = sum(int(np.abs(plane.factors).max(initial=0)) for plane in row_set.planes)
-    factors += int(np.abs(row_set.unit_factors).max(initial=0))
+    return code * steps * (factors + int(np.abs(row_set.unit_factors).max(initial=0)))
+
+
+def _fits(row_set: RowSet) -> bool:
+    """Whether no column's sum leaves 32 bits, and no input 16."""
+    planes = [*row_set.planes, *([row_set.unit] if row_set.unit else [])]
+    widest = _widest_digit(row_set)
     return (
         _largest_sum(planes) * widest + int(row_set.converter.lsb) <= MOST
-        and code * steps * factors <= MOST
         and len(row_set.rows) * widest**2 <= MOST
         and largest_input(row_set.steps) <= LARGEST_CODE
     )
@@ -162,11 +201,15 @@ def _widest_digit(row_set: RowSet) -> int:
     return max((step.mask for step in row_set.steps), default=0)
 
 
-def _row_set_codes(row_set: RowSet, planes: Sequence[Plane], instructions: str, vectors: int) -> Any:
+def _row_set_codes(row_set: RowSet, planes: Sequence[Plane], instructions: str, vectors: int) -> tuple[Any, bool]:
+    """The planes compiled, and whether the same would do for any number of vectors."""
     is_product = row_set.converter.converts_products
     extent = Extent.of(planes, _widest_digit(row_set), has_negative_digits=is_product and has_sign(row_set.steps))
     short = _short(row_set, planes)
-    form = fastest_form(instructions, extent, vectors, is_short=short is not None)
+    few, many = (
+        fastest_form(instructions, extent, count, is_short=short is not None) for count in (1, FEWEST_LOOKED_UP)
+    )
+    form = many if vectors >= FEWEST_LOOKED_UP else few
     steps = [
         WHOLE_INPUT if part is None else (part.shift, part.mask, PARTS[part.sign], part.factor)
         for part in row_set.digits
@@ -181,7 +224,8 @@ def _row_set_codes(row_set: RowSet, planes: Sequence[Plane], instructions: str, 
         ]
     )
     key = noise.key if noise else (0, 0)
-    return _compiled(form, planes, extent, steps, integers, reals, (*key, row_set.rows.start))
+    compiled = _compiled(form, planes, extent, steps, integers, reals, (*key, row_set.rows.start))
+    return compiled, few is many
 
 
 def _short(row_set: RowSet, planes: Sequence[Plane]) -> ShortConversion | None:

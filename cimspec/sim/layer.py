@@ -16,17 +16,17 @@ import numpy as np
 import numpy.typing as npt
 
 from cimspec.compiler.layout import Block, Layout
-from cimspec.compiler.slicing import Part, largest_input
+from cimspec.compiler.slicing import Part
 from cimspec.sim.adc import Converter
 from cimspec.sim.device import programmed_cells, read_noise_levels
-from cimspec.sim.kernel_rows import LARGEST_CODE, MOST, KernelRows, NumpyRows, PlainRows, kernel_rows, plain_rows
+from cimspec.sim.kernel_rows import KernelRows, NumpyRows, Rows
 from cimspec.sim.packing import FEWEST_LOOKED_UP, instruction_set
 from cimspec.sim.planes import Plane, block_planes, unit_plane
+from cimspec.sim.prepare import prepared_rows
 from cimspec.sim.random import Purpose, stream_key
 from cimspec.sim.row_set import Inputs, Noise, RowSet
 
 IntArray = npt.NDArray[Any]
-Rows = NumpyRows | KernelRows
 
 CHUNK_PRODUCTS = 1 << 16
 """Products of a chunk of vectors, about: sums of so many stay in the second-level cache."""
@@ -49,6 +49,7 @@ class ProductLayer:
     layout: Layout
     steps: tuple[Part, ...]
     row_sets: tuple[RowSet, ...]
+    idle_inputs: npt.NDArray[np.int64]  # those of rows that nothing reads
     off_level: float  # what an empty cell adds to a column's sum, in levels
     _prepared: dict[tuple[bool, bool], tuple[Rows, ...]] = field(default_factory=dict)
 
@@ -73,12 +74,14 @@ class ProductLayer:
         flipped = layout.flipped(weights)
         noise = _noise(layout, seed, layer)
         row_sets = []
+        idle = [np.zeros(0, np.int64)]
         for rows in layout.row_sets():
             columns = [range(layout.columns)] if blocks is None else _columns(blocks, rows)
             planes: list[Plane] = []
             for part in columns:
                 planes += block_planes(layout, programmed.values, flipped[rows], rows, part)
             if not planes:
+                idle.append(layout.input_of_row(rows))
                 continue
             reads_unit = layout.chip.crossbar.reads_unit_column and columns[-1].stop == layout.columns
             row_sets.append(
@@ -94,7 +97,7 @@ class ProductLayer:
                     noise,
                 )
             )
-        return cls(layout, steps, tuple(row_sets), programmed.off_level)
+        return cls(layout, steps, tuple(row_sets), np.concatenate(idle), programmed.off_level)
 
     @property
     def is_integer(self) -> bool:
@@ -115,10 +118,10 @@ class ProductLayer:
         rows = self._rows(engine, shortcut, instructions, vectors)
 
         def run(chunk: slice) -> None:
-            own = inputs.part(chunk)
+            own, input_sums = inputs.part(chunk), np.zeros(chunk.stop - chunk.start, np.int64)
             for each in rows:
-                each.add(instructions, own, total[chunk])
-            self._take_offsets_off(own, total[chunk])
+                each.add(instructions, own, total[chunk], input_sums)
+            self._take_offsets_off(own, input_sums, total[chunk])
 
         size = max(FEWEST_VECTORS, min(MOST_VECTORS, CHUNK_PRODUCTS // self.layout.outputs // 64 * 64))
         chunks = [slice(start, min(vectors, start + size)) for start in range(0, vectors, size)]
@@ -133,32 +136,20 @@ class ProductLayer:
     def _rows(self, engine: Engine, shortcut: bool, instructions: str, vectors: int) -> tuple[Rows, ...]:
         if engine is Engine.REFERENCE:
             return tuple(map(NumpyRows, self.row_sets))
-        kind = shortcut, vectors >= FEWEST_LOOKED_UP
-        if kind not in self._prepared:
-            self._prepared[kind] = (
-                self._fastest(instructions, vectors)
-                if shortcut
-                else tuple(_converted(row_set, instructions, vectors) for row_set in self.row_sets)
+        many = vectors >= FEWEST_LOOKED_UP
+        if (shortcut, many) not in self._prepared:
+            rows = prepared_rows(
+                self.row_sets,
+                instructions,
+                vectors,
+                is_integer=self.is_integer,
+                offset=self._digital_offset,
+                shortcut=shortcut,
             )
-        return self._prepared[kind]
-
-    def _fastest(self, instructions: str, vectors: int) -> tuple[Rows, ...]:
-        """Rows as plain products where that loses nothing; where all products are integers these are one."""
-        rows: list[Rows] = []
-        waiting: PlainRows | None = None
-        for row_set in self.row_sets:
-            plain = plain_rows(row_set)
-            if plain is None or plain.largest(self.steps) > MOST or largest_input(self.steps) > LARGEST_CODE:
-                rows.append(_converted(row_set, instructions, vectors))
-            elif not self.is_integer:
-                rows.append(plain.compiled(instructions, self.steps, vectors))
-            elif waiting and waiting.joined(plain).largest(self.steps) <= MOST:
-                waiting = waiting.joined(plain)
-            else:
-                rows += [waiting.compiled(instructions, self.steps, vectors)] if waiting else []
-                waiting = plain
-        rows += [waiting.compiled(instructions, self.steps, vectors)] if waiting else []
-        return tuple(rows)
+            self._prepared[shortcut, many] = rows
+            if all(isinstance(each, KernelRows) and each.suits_any for each in rows):
+                self._prepared[shortcut, not many] = rows
+        return self._prepared[shortcut, many]
 
     @property
     def _off_factors(self) -> npt.NDArray[np.float64]:
@@ -168,14 +159,19 @@ class ProductLayer:
         factors = self.layout.column_factors()[: self.layout.columns_per_output].sum()
         return np.full(self.layout.outputs, self.off_level * factors)
 
-    def _take_offsets_off(self, inputs: Inputs, total: IntArray) -> None:
+    @property
+    def _digital_offset(self) -> int:
+        """What weights have too much and no unit column takes off."""
+        return 0 if self.layout.chip.crossbar.reads_unit_column else self.layout.offset
+
+    def _take_offsets_off(self, inputs: Inputs, input_sums: IntArray, total: IntArray) -> None:
         """The sum of inputs, computed digitally, times what weights and off cells have too much."""
-        offset = 0 if self.layout.chip.crossbar.reads_unit_column else self.layout.offset
-        off = self._off_factors
+        offset, off = self._digital_offset, self._off_factors
         if not offset and not off.any():
             return
-        sums = inputs.driven(np.arange(self.layout.inputs)).sum(axis=1, keepdims=True)
-        total -= sums * (offset if self.is_integer else offset + off)
+        if len(self.idle_inputs):
+            input_sums = input_sums + inputs.driven(self.idle_inputs).sum(axis=1)
+        total -= input_sums[:, None] * (offset if self.is_integer else offset + off)
 
 
 def threads_of_machine() -> int:
@@ -183,14 +179,16 @@ def threads_of_machine() -> int:
     return os.cpu_count() or 1
 
 
-def _converted(row_set: RowSet, instructions: str, vectors: int) -> Rows:
-    return kernel_rows(row_set, instructions, vectors) or NumpyRows(row_set)
-
-
 def _columns(blocks: Sequence[Block], rows: range) -> list[range]:
-    """The columns of the blocks that hold these rows, in order."""
+    """The columns of the blocks that hold these rows, in order; those of neighbouring blocks as one."""
     found = [block.columns for block in blocks if block.rows.start <= rows.start and rows.stop <= block.rows.stop]
-    return sorted(found, key=lambda columns: columns.start)
+    merged: list[range] = []
+    for columns in sorted(found, key=lambda columns: columns.start):
+        if merged and merged[-1].stop == columns.start:
+            merged[-1] = range(merged[-1].start, columns.stop)
+        else:
+            merged.append(columns)
+    return merged
 
 
 def _noise(layout: Layout, seed: int, layer: int) -> Noise | None:

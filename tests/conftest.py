@@ -1,4 +1,4 @@
-"""The `golden` fixture: compares a text with a file beside the tests; `--update-golden` writes the file."""
+"""Options of all tests, and the `golden` fixture: compares a text with a file beside the tests."""
 
 import difflib
 from collections.abc import Callable
@@ -11,6 +11,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="write what the tests produce into their golden files"
     )
+    parser.addoption("--cases", type=int, default=1500, help="random products on which kernels meet their definition")
 
 
 @pytest.fixture

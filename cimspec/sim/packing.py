@@ -1,7 +1,7 @@
 """Pack planes for the compiled kernels: once, when cells are programmed.
 
-Three forms (kernels/crossbar.h): bits for counting, bytes for 8-bit and words for 16-bit dot products. Which of them an
-instruction set has, and which is fastest there, is decided here.
+Four forms (kernels/crossbar.h): bits for counting, tables for looking up, bytes for 8-bit and words for 16-bit dot
+products. Which of them an instruction set has, and which is fastest there, is decided here.
 """
 
 import os
@@ -98,17 +98,28 @@ class Extent:
         return 2 if self.lowest_cell < 0 else 1
 
 
-def fastest_form(instructions: str, extent: Extent, vectors: int, *, is_short: bool) -> Form:
-    """How to pack cells that some `vectors` will meet; `is_short`: there is a conversion for 16-bit sums."""
+def possible_forms(instructions: str, extent: Extent, *, is_short: bool) -> tuple[Form, ...]:
+    """The forms that an instruction set reads and that hold the cells and digits of `extent`.
+
+    `is_short`: there is a conversion for 16-bit sums, which counting and looking up need.
+    """
     known = kernels().forms(instructions)
-    if is_short and extent.largest_digit <= 1 and not extent.has_negative_digits and extent.cell_bits <= 4:
-        counted = extent.cell_bits * extent.signs
-        if counted > 1 and vectors >= FEWEST_LOOKED_UP and Form.TABLES in known:
-            return Form.TABLES
-        if counted <= MOST_COUNTED_PLANES and Form.BITS in known:
-            return Form.BITS
-    is_byte = Form.BYTES in known and extent.fits_bytes and not extent.has_negative_digits
-    return Form.BYTES if is_byte else Form.WORDS
+    is_positive = not extent.has_negative_digits
+    fits_bits = is_short and is_positive and extent.largest_digit <= 1 and extent.cell_bits <= 4
+    fits_bytes = extent.fits_bytes and is_positive
+    fits = {Form.TABLES: fits_bits, Form.BITS: fits_bits, Form.BYTES: fits_bytes, Form.WORDS: True}
+    return tuple(form for form, holds in fits.items() if holds and form in known)
+
+
+def fastest_form(instructions: str, extent: Extent, vectors: int, *, is_short: bool) -> Form:
+    """How to pack cells that some `vectors` will meet."""
+    possible = possible_forms(instructions, extent, is_short=is_short)
+    counted = extent.cell_bits * extent.signs
+    if Form.TABLES in possible and counted > 1 and vectors >= FEWEST_LOOKED_UP:
+        return Form.TABLES
+    if Form.BITS in possible and counted <= MOST_COUNTED_PLANES:
+        return Form.BITS
+    return Form.BYTES if Form.BYTES in possible else Form.WORDS
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,6 +5,7 @@ the caller warrants that nothing leaves them; see crossbar.h for packed forms an
 """
 
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.math cimport isfinite
 from libc.stdlib cimport free, malloc
 
 cdef extern from "crossbar.h":
@@ -63,6 +64,8 @@ cdef extern from "crossbar.h":
 
 FORMATS = {"bits": CIM_BITS, "bytes": CIM_BYTES, "words": CIM_WORDS, "tables": CIM_TABLES}
 
+cdef int32_t MOST_LINES = 1 << 24  # rows or outputs: far more than fit, and no product of sizes leaves 64 bits
+
 
 def instruction_sets():
     """Those that this machine has, the fastest first."""
@@ -105,7 +108,14 @@ cdef class RowSet:
             raise ValueError("steps of 4 numbers and planes of 5 are needed")
         if integers.shape[0] != 13 or reals.shape[0] != 6 or counters.shape[0] != 3:
             raise ValueError("a converter is 13 integers, 6 reals and 3 counters")
-        if rows < 1 or not 1 <= cell_bits <= 8 or not 1 <= signs <= 2 or (form in ("bits", "tables") and cell_bits > 4):
+        if form not in FORMATS:
+            raise ValueError(f"cells have no form {form}; there are {', '.join(FORMATS)}")
+        if (
+            not 1 <= rows <= MOST_LINES
+            or not 1 <= cell_bits <= 8
+            or not 1 <= signs <= 2
+            or (form in ("bits", "tables") and cell_bits > 4)
+        ):
             raise ValueError("rows, cell bits or signs are out of range")
         self._set.format = FORMATS[form]
         self.rows = self._set.rows = rows
@@ -114,6 +124,7 @@ cdef class RowSet:
         self._cells, self._factors = cells, factors
         self._copy_steps(steps)
         self._copy_planes(planes)
+        self._check_patterns()
         self._set.step, self._set.plane, self._set.cells = self._steps, self._planes, &cells[0]
         self._set.factors = &factors[0]
         self._set_converter(integers, reals, counters)
@@ -122,6 +133,12 @@ cdef class RowSet:
         self, const int32_t[::1] integers, const float[::1] reals, const uint32_t[::1] counters
     ) except -1:
         cdef cim_adc* adc = &self._set.adc
+        cdef Py_ssize_t index
+        for index in range(reals.shape[0]):
+            if not isfinite(reals[index]):
+                raise ValueError("a converter's reals are not all finite")
+        if not (0 <= integers[0] <= 2 and 0 <= integers[2] < 32 and 0 <= integers[5] <= 3 and 0 <= integers[8] < 16):
+            raise ValueError("a converter's conversion, shift or rounding is out of range")
         adc.conversion, adc.half, adc.shift, adc.lowest, adc.highest = (
             integers[0], integers[1], integers[2], integers[3], integers[4]
         )
@@ -135,12 +152,20 @@ cdef class RowSet:
 
     cdef int _copy_steps(self, const int32_t[:, ::1] steps) except -1:
         cdef Py_ssize_t index
+        cdef int32_t least = -1, most = 255 if self._set.format == CIM_BYTES else 32767
+        cdef int64_t factor
+        if self._set.format in (CIM_BITS, CIM_TABLES):
+            least, most = 0, 1
         self._steps = <cim_step*>malloc(steps.shape[0] * sizeof(cim_step))
         if self._steps == NULL:
             raise MemoryError()
         for index in range(steps.shape[0]):
-            if not 0 <= steps[index, 0] < 16 or steps[index, 3] == 0:
-                raise ValueError("a step's shift or factor is out of range")
+            factor = steps[index, 3]
+            factor = -factor if factor < 0 else factor
+            if not (0 <= steps[index, 0] < 16 and least <= steps[index, 1] <= most and 0 <= steps[index, 2] <= 2):
+                raise ValueError("a step's shift, mask or part is out of range")
+            if factor == 0 or factor & (factor - 1) or factor > 1 << 30:
+                raise ValueError("a step's factor is no power of two, or its negative")
             self._steps[index] = cim_step(steps[index, 0], steps[index, 1], steps[index, 2], steps[index, 3])
         return 0
 
@@ -154,8 +179,14 @@ cdef class RowSet:
         if self._planes == NULL:
             raise MemoryError()
         for index in range(planes.shape[0]):
-            if planes[index, 0] < 0 or planes[index, 1] < 0 or planes[index, 2] < 1 or planes[index, 3] < 0:
-                raise ValueError("a plane begins below 0, or is empty")
+            if not (
+                0 <= planes[index, 0] <= self._cells.shape[0]
+                and 0 <= planes[index, 1] < MOST_LINES
+                and 1 <= planes[index, 2] < MOST_LINES
+                and 0 <= planes[index, 3] <= self._factors.shape[0]
+                and 0 <= planes[index, 4] < MOST_LINES
+            ):
+                raise ValueError("a plane begins outside of its cells, outputs or factors, or is empty")
             if self._set.format == CIM_TABLES:
                 places, taken = planes[index, 2], planes[index, 2] * size
             else:
@@ -169,6 +200,17 @@ cdef class RowSet:
                 planes[index, 0], <int32_t>planes[index, 1], <int32_t>planes[index, 2], planes[index, 3],
                 <int32_t>planes[index, 4],
             )
+        return 0
+
+    cdef int _check_patterns(self) except -1:
+        """TABLES hold six bits in each byte, by which tables are looked up."""
+        cdef Py_ssize_t index
+        cdef uint8_t seen = 0
+        if self._set.format == CIM_TABLES:
+            for index in range(self._cells.shape[0]):
+                seen |= self._cells[index]
+            if seen > 63:
+                raise ValueError("a pattern of six rows has more than six bits")
         return 0
 
     def __dealloc__(self):
@@ -212,11 +254,11 @@ cdef class RowSet:
         lowest, highest = origins[0], origins[0]
         for index in range(origins.shape[0]):
             lowest, highest = min(lowest, origins[index]), max(highest, origins[index])
+        if lowest < 0 or highest >= codes.shape[0]:
+            raise ValueError("a window begins beyond the codes")
         for index in range(offsets.shape[0]):
-            if offsets[index] < 0 or highest + offsets[index] >= codes.shape[0]:
+            if offsets[index] < 0 or offsets[index] >= codes.shape[0] - highest:
                 raise ValueError("a window reaches beyond the codes")
-        if lowest < 0:
-            raise ValueError("a window reaches beyond the codes")
         inputs.codes, inputs.origins, inputs.offsets = &codes[0], &origins[0], &offsets[0]
         inputs.vectors, inputs.first_vector = origins.shape[0], first_vector
         inputs.input_sums = NULL if input_sums is None else &input_sums[0]

@@ -18,6 +18,9 @@ from cimspec.compiler.slicing import Part, has_sign, largest_input
 from cimspec.sim.device import States
 from cimspec.spec.chip import LARGEST_EXACT_SUM, AdcConversion, AdcLevels, AdcRange, AdcStep, Chip, Rounding
 
+LARGEST_FULL_SCALE = 1 << 31
+"""Far beyond all column sums; values of codes, weighted and added, stay within 64 bits."""
+
 
 @dataclass(frozen=True, slots=True)
 class Converter:
@@ -38,8 +41,8 @@ class Converter:
         `[0, full_scale]`, or symmetric where sums can be negative: differences, or products of signed inputs. Without a
         full scale, the range is that of the sums that the chip's active rows (or these rows) can make, empty cells'
         currents included where they do not cancel.
-        Raises `ValueError` where a full scale is not positive, there is but one level, or column sums could exceed what
-        float32 holds exactly.
+        Raises `ValueError` where a full scale is not positive or absurdly large, there is but one level, or column sums
+        could exceed what float32 holds exactly.
         """
         adc = chip.adc
         widest = largest_input(steps) if chip.converts_products else chip.largest_digit
@@ -49,8 +52,8 @@ class Converter:
         if adc.range is AdcRange.ROWS_USED:
             largest = chip.largest_sum(rows, widest)
         high = largest * full_cell(chip) if full_scale is None else float(full_scale)
-        if not (math.isfinite(high) and high > 0):
-            raise ValueError(f"full_scale is {full_scale}; it must be a positive number")
+        if not 0 < high <= LARGEST_FULL_SCALE:
+            raise ValueError(f"full_scale is {high}; it must be a positive number, at most {LARGEST_FULL_SCALE}")
         if adc.codes < 2:
             raise ValueError("a sign-magnitude ADC of 1 bit has one level; it needs 2 bits")
         is_signed = chip.converts_differences or (chip.converts_products and has_sign(steps))

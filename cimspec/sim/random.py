@@ -47,7 +47,7 @@ def stream_key(seed: int, layer: int, purpose: Purpose) -> Key:
     """The Philox key of one layer's draws: seed, layer and purpose, each stirred in by splitmix64."""
     state = 0
     for part in (seed, layer, purpose):
-        state = _splitmix64(state ^ (part & MASK64))
+        state = _splitmix64(state ^ (int(part) & MASK64))
     return state & 0xFFFFFFFF, state >> 32
 
 

@@ -1,0 +1,249 @@
+"""The compiled front, called directly: whatever it is given, it computes or says why not. It never reads beyond."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cimspec._kernels import crossbar, noise
+from cimspec.sim.packing import Extent, Form, pack_planes
+from cimspec.sim.planes import Plane
+from tests.sim.variants import KINDS
+
+CELLS = np.arange(7 * 5).reshape(7, 5) % 4  # 7 rows, 5 outputs, of 2 bits
+INPUTS = np.arange(3 * 7).reshape(3, 7) % 2  # 3 vectors of 1 bit
+
+
+@dataclass
+class Call:
+    """Arguments of a row set and of its product: right ones, of which a test spoils some."""
+
+    form: str = "words"
+    rows: Any = 7
+    cell_bits: Any = 2
+    signs: Any = 1
+    steps: Any = field(default_factory=lambda: np.array([[0, 1, 0, 1]], np.int32))
+    planes: Any = None
+    cells: Any = None
+    factors: Any = None
+    integers: Any = field(default_factory=lambda: np.array([0, 0, 0, 0, 99, 0, 0, 99, 8, 0, 256, 0, 0], np.int32))
+    reals: Any = field(default_factory=lambda: np.array([1, 0, 99, 0, 1, 0], np.float32))
+    counters: Any = field(default_factory=lambda: np.zeros(3, np.uint32))
+    instructions: Any = KINDS[-1][0]
+    codes: Any = field(default_factory=lambda: INPUTS.astype(np.int16).ravel())
+    origins: Any = field(default_factory=lambda: np.arange(3, dtype=np.int64) * 7)
+    offsets: Any = field(default_factory=lambda: np.arange(7, dtype=np.int32))
+    first_vector: Any = 0
+    sums: Any = field(default_factory=lambda: np.zeros((3, 5), np.int32))
+
+    def __post_init__(self) -> None:
+        plane = Plane(CELLS.astype(np.int16), np.ones(5, np.int64), 0, 0)
+        form = Form(self.form) if self.form in list(Form) else Form.WORDS
+        packed = pack_planes(form, [plane], Extent(0, 3, 1, False))
+        for name, value in (("planes", packed.table), ("cells", packed.cells), ("factors", packed.factors)):
+            if getattr(self, name) is None:
+                setattr(self, name, value)
+
+    def row_set(self) -> Any:
+        return crossbar.RowSet(
+            self.form and str(self.form), self.rows, self.cell_bits, self.signs, self.steps, self.planes,
+            self.cells, self.factors, self.integers, self.reals, self.counters,
+        )  # fmt: skip
+
+    def run(self) -> np.ndarray:
+        """The sums, after the call."""
+        self.row_set().multiply(
+            self.instructions, self.codes, self.origins, self.offsets, self.first_vector, self.sums
+        )
+        return self.sums
+
+
+@pytest.mark.parametrize(("instructions", "form"), KINDS)
+def test_right_arguments_give_the_product(instructions, form):
+    # Counting and looking up need a conversion of short sums: code = (sum << 8) * 256 >> 16, the sum itself.
+    assert np.array_equal(Call(form=form, instructions=instructions).run(), INPUTS @ CELLS)
+
+
+def table(**changed: int) -> np.ndarray:
+    """The plane's numbers, one of them changed."""
+    names = ("cells", "first_output", "outputs", "factors", "number")
+    return np.array([[changed.get(name, usual) for name, usual in zip(names, (0, 0, 5, 0, 0), strict=True)]], np.int64)
+
+
+def step(*numbers: int) -> np.ndarray:
+    return np.array([numbers], np.int32)
+
+
+def changed(array: np.ndarray, index: int, value: float) -> np.ndarray:
+    copy = array.copy()
+    copy[index] = value
+    return copy
+
+
+FAR = 2**63 - 1
+
+WRONG_ROW_SETS: list[tuple[dict[str, Any], str]] = [
+    ({"form": "nibbles"}, "cells have no form nibbles"),
+    ({"form": None}, "cells have no form None"),
+    ({"rows": 0}, "out of range"),
+    ({"rows": -1}, "out of range"),
+    ({"rows": 2**31 - 1}, "out of range"),
+    ({"rows": 9}, "not all there"),
+    ({"cell_bits": 0}, "out of range"),
+    ({"cell_bits": 9}, "out of range"),
+    ({"form": "bits", "cell_bits": 5}, "out of range"),
+    ({"signs": 3}, "out of range"),
+    ({"steps": np.zeros((0, 4), np.int32)}, "steps of 4 numbers"),
+    ({"steps": np.zeros((1, 3), np.int32)}, "steps of 4 numbers"),
+    ({"steps": step(16, 1, 0, 1)}, "shift, mask or part"),
+    ({"steps": step(-1, 1, 0, 1)}, "shift, mask or part"),
+    ({"steps": step(0, 1, 3, 1)}, "shift, mask or part"),
+    ({"steps": step(0, 1 << 20, 0, 1)}, "shift, mask or part"),
+    ({"steps": step(0, -2, 0, 1)}, "shift, mask or part"),
+    ({"form": "bytes", "steps": step(0, 256, 0, 1)}, "shift, mask or part"),
+    ({"form": "bits", "steps": step(0, 3, 0, 1)}, "shift, mask or part"),
+    ({"form": "tables", "steps": step(0, -1, 0, 1)}, "shift, mask or part"),
+    ({"steps": step(0, 1, 0, 0)}, "no power of two"),
+    ({"steps": step(0, 1, 0, 3)}, "no power of two"),
+    ({"steps": step(0, 1, 0, -(2**31))}, "no power of two"),
+    ({"planes": np.zeros((0, 5), np.int64)}, "planes of 5"),
+    ({"planes": np.zeros((1, 4), np.int64)}, "planes of 5"),
+    ({"planes": table(cells=-1)}, "begins outside"),
+    ({"planes": table(cells=1)}, "not all there"),
+    ({"planes": table(cells=FAR)}, "begins outside"),
+    ({"planes": table(first_output=-1)}, "begins outside"),
+    ({"planes": table(first_output=2**32)}, "begins outside"),
+    ({"planes": table(outputs=0)}, "begins outside"),
+    ({"planes": table(outputs=17)}, "not all there"),
+    ({"planes": table(outputs=FAR)}, "begins outside"),
+    ({"planes": table(factors=1)}, "not all there"),
+    ({"planes": table(factors=FAR)}, "begins outside"),
+    ({"planes": table(number=-1)}, "begins outside"),
+    ({"cells": np.zeros(0, np.uint8)}, "not all there"),
+    ({"factors": np.zeros(0, np.int32)}, "not all there"),
+    ({"form": "tables", "cells": np.full(20, 64, np.uint8)}, "more than six bits"),
+    ({"integers": np.zeros(12, np.int32)}, "13 integers"),
+    ({"reals": np.zeros(5, np.float32)}, "13 integers"),
+    ({"counters": np.zeros(2, np.uint32)}, "13 integers"),
+    ({"reals": changed(np.zeros(6, np.float32), 3, np.nan)}, "not all finite"),
+    ({"reals": changed(np.zeros(6, np.float32), 5, np.inf)}, "not all finite"),
+    ({"integers": changed(np.zeros(13, np.int32), 0, 3)}, "conversion, shift or rounding"),
+    ({"integers": changed(np.zeros(13, np.int32), 2, 32)}, "conversion, shift or rounding"),
+    ({"integers": changed(np.zeros(13, np.int32), 5, -1)}, "conversion, shift or rounding"),
+    # Other types, byte orders and strides than the kernels read.
+    ({"cells": np.zeros(64, np.int16)}, "Buffer dtype mismatch"),
+    ({"factors": np.zeros(16, np.int64)}, "Buffer dtype mismatch"),
+    ({"factors": np.zeros(16, ">i4")}, "endian"),
+    ({"reals": np.zeros(6)}, "Buffer dtype mismatch"),
+    ({"cells": np.zeros(1024, np.uint8)[::2]}, "not C-contiguous|contiguous"),
+    ({"steps": np.zeros((4, 2), np.int32).T}, "contiguous"),
+    ({"planes": np.zeros(5, np.int64)}, "wrong number of dimensions"),
+]
+
+
+@pytest.mark.parametrize(("spoiled", "message"), WRONG_ROW_SETS)
+def test_a_row_set_of_wrong_parts_is_refused(spoiled, message):
+    with pytest.raises(ValueError, match=message):
+        Call(**spoiled).row_set()
+
+
+WRONG_PRODUCTS: list[tuple[dict[str, Any], str]] = [
+    ({"instructions": "sse"}, "no instruction set sse"),
+    ({"instructions": None}, "no instruction set None"),
+    ({"form": "bytes", "instructions": "portable"}, "cannot read this form"),
+    ({"form": "bits", "instructions": "portable"}, "cannot read this form"),
+    ({"form": "tables", "instructions": "portable"}, "cannot read this form"),
+    ({"sums": np.zeros((2, 5), np.int32)}, "do not fit the cells"),
+    ({"sums": np.zeros((3, 4), np.int32)}, "do not fit the cells"),
+    ({"sums": np.zeros((3, 0), np.int32)}, "do not fit the cells"),
+    ({"offsets": np.zeros(6, np.int32)}, "do not fit the cells"),
+    ({"origins": np.array([0, 7, 15], np.int64)}, "reaches beyond"),
+    ({"origins": np.array([0, 7, 21], np.int64)}, "begins beyond"),
+    ({"origins": np.array([0, 7, FAR], np.int64)}, "begins beyond"),
+    ({"origins": np.array([0, -1, 7], np.int64)}, "begins beyond"),
+    ({"origins": np.array([0, -FAR, 7], np.int64)}, "begins beyond"),
+    ({"offsets": np.array([0, 1, 2, 3, 4, 5, 2**31 - 1], np.int32)}, "reaches beyond"),
+    ({"offsets": np.array([0, 1, 2, 3, 4, 5, -1], np.int32)}, "reaches beyond"),
+    ({"codes": np.zeros(0, np.int16)}, "begins beyond"),
+    ({"codes": np.zeros(21, np.int32)}, "Buffer dtype mismatch"),
+    ({"codes": np.zeros(21)}, "Buffer dtype mismatch"),
+    ({"codes": np.zeros(21, ">i2")}, "endian"),
+    ({"codes": np.zeros(42, np.int16)[::2]}, "contiguous"),
+    ({"sums": np.zeros((3, 10), np.int32)[:, ::2]}, "contiguous"),
+    ({"sums": np.zeros((5, 3), np.int32).T}, "contiguous"),
+    ({"sums": np.zeros((3, 5), np.int64)}, "Buffer dtype mismatch"),
+    ({"sums": np.zeros(15, np.int32)}, "wrong number of dimensions"),
+]
+
+
+@pytest.mark.parametrize(("spoiled", "message"), WRONG_PRODUCTS)
+def test_a_product_of_wrong_arrays_is_refused(spoiled, message):
+    call = Call(**spoiled)
+    with pytest.raises(ValueError, match=message):
+        call.run()
+    assert not call.sums.any()
+
+
+def test_sums_that_cannot_be_written_are_refused():
+    call = Call()
+    call.sums.setflags(write=False)
+    with pytest.raises(ValueError, match="read-only"):
+        call.run()
+
+
+@pytest.mark.parametrize("value", [-1, 2**64])
+def test_a_vector_has_an_index_of_64_bits(value):
+    with pytest.raises(OverflowError):
+        Call(first_vector=value).run()
+
+
+@pytest.mark.parametrize(("instructions", "form"), KINDS)
+@pytest.mark.parametrize("arrays", ["read_only", "none", "wide", "overlapping", "unaligned"])
+def test_unusual_arrays_are_read_as_they_are(instructions, form, arrays):
+    call = Call(form=form, instructions=instructions)
+    expected = INPUTS @ CELLS
+    match arrays:
+        case "read_only":
+            for array in (call.codes, call.origins, call.offsets, call.cells, call.factors):
+                array.setflags(write=False)
+        case "none":
+            call.origins, call.sums = np.zeros(0, np.int64), np.zeros((0, 5), np.int32)
+            expected = expected[:0]
+        case "wide":
+            call.sums = np.full((3, 9), 7, np.int32)
+            expected = np.pad(expected, ((0, 0), (0, 4))) + 7
+        case "overlapping":  # windows that begin at 0, 1 and 14; rows all driven by the same code
+            call.origins, call.offsets = np.array([0, 1, 14], np.int64), np.zeros(7, np.int32)
+            expected = call.codes[[0, 1, 14]][:, None] * CELLS.sum(axis=0)
+        case "unaligned":  # no longer on a cache line
+            call.cells = np.concatenate([np.zeros(2, np.uint8), call.cells])[2:]
+    assert np.array_equal(call.run(), expected)
+
+
+def test_added_codes_must_fit_their_totals():
+    sums = np.zeros((2, 3), np.int32)
+    for add, lsb, kind in ((crossbar.add_integers, 1, np.int64), (crossbar.add_reals, 1.0, np.float64)):
+        for constants, total in ((2, (2, 3)), (3, (3, 3)), (3, (2, 4))):
+            with pytest.raises(ValueError, match="differ in shape"):
+                add(sums, lsb, np.zeros(constants, kind), np.zeros(total, kind))
+        add(sums[:0], lsb, np.zeros(3, kind), np.zeros((0, 3), kind))
+        with pytest.raises(ValueError, match="read-only"):
+            total = np.zeros((2, 3), kind)
+            total.setflags(write=False)
+            add(sums, lsb, np.zeros(3, kind), total)
+
+
+def test_random_numbers_must_fit_their_arrays():
+    words = np.zeros((4, 3), np.uint32)
+    with pytest.raises(ValueError, match=r"must both be \[4, n\]"):
+        noise.philox(words, 0, 0, np.zeros((4, 2), np.uint32))
+    with pytest.raises(ValueError, match=r"must both be \[4, n\]"):
+        noise.philox(words[:3], 0, 0, words[:3].copy())
+    with pytest.raises(ValueError, match="differ in length"):
+        noise.normals(words[0], np.zeros(2, np.float32))
+    with pytest.raises(ValueError, match="differ in length"):
+        noise.read_normals(0, 0, np.zeros(2, np.int64), 0, 0, np.zeros((3, 1, 1), np.float32), False)
+    for shape in ((0, 0), (0, 5), (5, 0)):
+        noise.cell_normals(0, 0, 0, 0, np.zeros(shape, np.float32), False)
+        noise.read_normals(0, 0, np.zeros(shape[0], np.int64), 0, 0, np.zeros((*shape, 0), np.float32), False)

@@ -26,6 +26,7 @@ from cimspec.quant.threads import one_thread
 from cimspec.report import rows_table
 from cimspec.search.evaluation import Trial
 from cimspec.search.finalists import finalist
+from cimspec.search.space import build_space
 from cimspec.spec import EvaluateOn, Method, Spec
 
 ROOT = Path(__file__).parents[1]

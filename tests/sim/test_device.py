@@ -119,9 +119,10 @@ def test_programming_errors_have_the_spread_that_was_asked_for(device, sigma):
 def test_conductances_are_never_negative():
     levels = large_layer().levels(Device(program_sigma=0.2))
     assert levels.min() == 0.0
-    # Half of the empty cells would be.
+    # Half of the empty cells would be; those within half a step of the fixed point (1/8 level) round to zero, too:
+    # Phi((1/16) / 0.6) = Phi(0.104) = 0.5415 (sigma = 0.2 * 3 levels).
     empty = levels[large_layer().digits == 0]
-    assert abs((empty == 0).mean() - 0.5) < 5 * 0.5 / np.sqrt(empty.size) + 1e-3
+    assert abs((empty == 0).mean() - 0.5415) < 5 * 0.5 / np.sqrt(empty.size) + 1e-3
 
 
 def test_cells_follow_the_documented_draws():

@@ -54,7 +54,7 @@ class Call:
     def run(self) -> np.ndarray:
         """The sums, after the call."""
         self.row_set().multiply(
-            self.instructions, self.codes, self.origins, self.offsets, self.first_vector, self.sums
+            self.instructions, self.codes, self.origins, self.offsets, self.first_vector, self.sums, None
         )
         return self.sums
 

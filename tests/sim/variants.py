@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from unittest.mock import patch
 
 import numpy as np
@@ -28,7 +28,7 @@ class Variant:
 
     def products(self, layer: ProductLayer, inputs: Inputs) -> np.ndarray:
         """The layer's products, nothing remembered of how others computed them."""
-        fresh = ProductLayer(layer.layout, layer.steps, layer.row_sets, layer.off_level)
+        fresh = replace(layer, _prepared={})
         with running(self.instructions, self.form), chunks_of(self.chunk):
             return fresh.products(inputs, shortcut=self.shortcut, threads=self.threads)
 

@@ -1,6 +1,6 @@
 PYTHON ?= python
 
-.PHONY: help build test golden lint types docs annotate bench check
+.PHONY: help build test golden lint types docs sanitize annotate bench check
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ types:  ## check types, strictly
 
 docs:  ## check that what the README shows is what commands print
 	$(PYTHON) -m pytest tests/test_readme.py
+
+sanitize:  ## run the kernels under gcc's sanitizers, in a copy of the tree
+	PYTHON=$(PYTHON) .ci/sanitize
 
 annotate:  ## write Cython's annotated sources to build/
 	$(PYTHON) -m cython -3 -a kernels/*.pyx -o build/

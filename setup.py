@@ -1,6 +1,7 @@
 """Builds the kernels: one extension `cimspec._kernels.NAME` of `kernels/NAME.pyx` and each `kernels/NAME_*.c`.
 
-`CIMSPEC_CHECKED_KERNELS=1` turns bounds checks on. Everything else about the package is in pyproject.toml.
+`CIMSPEC_CHECKED_KERNELS=1` turns bounds checks on, `CIMSPEC_SANITIZED_KERNELS=1` gcc's sanitizers of addresses and of
+undefined behaviour (`.ci/sanitize`). Everything else about the package is in pyproject.toml.
 """
 
 import os
@@ -13,6 +14,10 @@ from setuptools import Extension, setup
 CHECKED = os.environ.get("CIMSPEC_CHECKED_KERNELS") == "1"
 # Fused multiply-add rounds once where the definition rounds twice, so contraction stays off.
 FLAGS = [] if sys.platform == "win32" else ["-O3", "-ffp-contract=off"]
+LINK_FLAGS = []
+if os.environ.get("CIMSPEC_SANITIZED_KERNELS") == "1":
+    LINK_FLAGS = ["-fsanitize=address,undefined"]
+    FLAGS += ["-O1", "-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=undefined", *LINK_FLAGS]
 
 extensions = [
     Extension(
@@ -21,6 +26,7 @@ extensions = [
         include_dirs=["kernels"],
         depends=[header.as_posix() for header in path.parent.glob("*.h")],
         extra_compile_args=FLAGS,
+        extra_link_args=LINK_FLAGS,
     )
     for path in sorted(Path("kernels").glob("*.pyx"))
 ]

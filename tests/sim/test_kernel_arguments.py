@@ -221,6 +221,23 @@ def test_unusual_arrays_are_read_as_they_are(instructions, form, arrays):
     assert np.array_equal(call.run(), expected)
 
 
+@pytest.mark.parametrize(("instructions", "form"), KINDS)
+@pytest.mark.parametrize("first_output", [0, 3, 15, 16, 70])
+def test_nothing_is_written_outside_of_the_sums(instructions, form, first_output):
+    rng = np.random.default_rng(first_output)
+    for outputs in (1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 130):
+        cells = rng.integers(0, 4, (7, outputs))
+        plane = Plane(cells.astype(np.int16), np.ones(outputs, np.int64), first_output, 0)
+        packed = pack_planes(form, [plane], Extent(0, 3, 1, False))
+        guarded = np.full((7, first_output + outputs), 5, np.int32)
+        call = Call(form=form, instructions=instructions, planes=packed.table, cells=packed.cells)
+        call.factors, call.sums = packed.factors, guarded[2:5]
+        call.run()
+        expected = np.full(guarded.shape, 5)
+        expected[2:5, first_output:] += INPUTS @ cells
+        assert np.array_equal(guarded, expected)
+
+
 def test_added_codes_must_fit_their_totals():
     sums = np.zeros((2, 3), np.int32)
     for add, lsb, kind in ((crossbar.add_integers, 1, np.int64), (crossbar.add_reals, 1.0, np.float64)):

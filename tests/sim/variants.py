@@ -25,11 +25,12 @@ class Variant:
     shortcut: bool = True
     threads: int = 1
     chunk: int = 512  # vectors at once, at most
+    aligned: bool = True  # packed cells on a cache line; else wherever, with nothing around them
 
     def products(self, layer: ProductLayer, inputs: Inputs) -> np.ndarray:
         """The layer's products, nothing remembered of how others computed them."""
         fresh = replace(layer, _prepared={})
-        with running(self.instructions, self.form), chunks_of(self.chunk):
+        with running(self.instructions, self.form), chunks_of(self.chunk), cells_on_lines(self.aligned):
             return fresh.products(inputs, shortcut=self.shortcut, threads=self.threads)
 
 
@@ -42,6 +43,7 @@ def draw_variants(rng: np.random.Generator, count: int) -> list[Variant]:
             shortcut=bool(rng.integers(2)),
             threads=int(rng.integers(1, 3)),
             chunk=int(rng.choice([5, 64, 512])),
+            aligned=bool(rng.integers(2)),
         )
         for index in rng.permutation(len(kinds))[:count]
     ]
@@ -69,4 +71,14 @@ def chunks_of(vectors: int) -> Iterator[None]:
     """Vectors in chunks of at most so many, instead of hundreds."""
     fewest = min(vectors, layer_module.FEWEST_VECTORS)
     with patch.object(layer_module, "MOST_VECTORS", vectors), patch.object(layer_module, "FEWEST_VECTORS", fewest):
+        yield
+
+
+@contextmanager
+def cells_on_lines(aligned: bool) -> Iterator[None]:
+    """Packed cells where they usually are, or in memory of exactly their size, so that sanitizers see what is read."""
+    if aligned:
+        yield
+        return
+    with patch("cimspec.sim.packing._aligned", lambda size: np.empty(size, np.uint8)):
         yield

@@ -21,6 +21,7 @@ from cimspec.spec.chip import (
     StepCount,
     Subtraction,
 )
+from cimspec.spec.device import Device, DeviceTable
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,39 @@ LOSSLESS_PRODUCT_ROWS = 8
 
 
 @st.composite
-def chips(draw, *, lossless: bool = False) -> Chip:
-    """Any chip of up to 40 x 40 cells; `lossless` gives it an ADC that tells all sums apart."""
+def devices(draw, cell_bits: int) -> Device:
+    """Any device of such cells: usually one or two effects, at times all."""
+    share, exponent = st.floats(0, 0.3), st.floats(0, 0.3)
+    effects = {
+        "program_sigma_relative": share,
+        "read_sigma": share,
+        "drift_nu": exponent,
+        "drift_nu_sigma": exponent,
+        "drift_time_ns": st.floats(1, 1e16),
+        "stuck_on": st.sampled_from([0.02, 0.5, 1.0]),
+        "activity": st.floats(0.1, 1),
+    }
+    with_table = draw(st.booleans())
+    if not with_table:
+        effects |= {"on_off_ratio": st.floats(1.1, 1e6), "program_sigma": share}
+    names = draw(st.lists(st.sampled_from(sorted(effects)), unique=True, max_size=4))
+    fields = {name: draw(effects[name]) for name in names}
+    if with_table:
+        levels = 1 << cell_bits
+        steps = st.lists(st.floats(1e-7, 1e-5), min_size=levels, max_size=levels)
+        sigmas = st.lists(st.floats(0, 1e-6), min_size=levels, max_size=levels)
+        means = tuple(np.cumsum(draw(steps)).tolist())
+        fields["table"] = DeviceTable(mean_siemens=means, sigma_siemens=tuple(draw(sigmas)))
+    if draw(st.booleans()):
+        fields["wire_resistance_ohm"] = draw(st.floats(0.01, 100))
+        if not with_table:
+            fields["on_resistance_ohm"] = draw(st.floats(1e3, 1e6))
+    return Device(**fields)
+
+
+@st.composite
+def chips(draw, *, lossless: bool = False, noisy: bool = False) -> Chip:
+    """Any chip of up to 40 x 40 cells; `lossless` gives it an ADC that tells all sums apart, `noisy` any device."""
     rows, columns = draw(st.integers(1, 40)), draw(st.integers(1, 20)) * 2
     encoding = draw(st.sampled_from(Encoding))
     conversion = draw(st.sampled_from(AdcConversion))
@@ -47,11 +79,12 @@ def chips(draw, *, lossless: bool = False) -> Chip:
     if lossless and conversion is AdcConversion.PER_PRODUCT:
         active_rows = min(active_rows or rows, LOSSLESS_PRODUCT_ROWS)
     unit_column = encoding is Encoding.OFFSET and draw(st.booleans())
+    cell_bits = draw(st.integers(1, 4))
     crossbar = Crossbar(
         rows=rows,
         columns=columns,
         active_rows=active_rows,
-        cell_bits=draw(st.integers(1, 4)),
+        cell_bits=cell_bits,
         encoding=encoding,
         unit_column=unit_column,
         complement=unit_column and draw(st.booleans()),
@@ -74,6 +107,7 @@ def chips(draw, *, lossless: bool = False) -> Chip:
         crossbar=crossbar,
         adc=adc,
         dac=Dac(bits=draw(st.integers(1, 3)), signed=draw(st.sampled_from(SignedInputs))),
+        device=draw(devices(cell_bits)) if noisy else Device(),
         crossbars=draw(st.integers(1, 5)),
         slices=draw(st.sampled_from(SliceCount)),
         steps=draw(st.sampled_from(StepCount)),
@@ -81,11 +115,13 @@ def chips(draw, *, lossless: bool = False) -> Chip:
 
 
 @st.composite
-def products(draw, *, lossless: bool = False) -> Product:
+def products(draw, *, lossless: bool = False, noisy: bool = False) -> Product:
     """A chip, codes within their bits (extremes included) and the options of `mvm`."""
     weight_bits, activation_bits = draw(st.integers(2, 8)), draw(st.integers(2, 8))
     signed = draw(st.booleans())
-    vectors, inputs, outputs = draw(st.integers(1, 5)), draw(st.integers(1, 90)), draw(st.integers(1, 12))
+    # The definition takes noisy products column by column.
+    most_inputs, most_outputs = (20, 4) if noisy else (90, 12)
+    vectors, inputs, outputs = draw(st.integers(1, 5)), draw(st.integers(1, most_inputs)), draw(st.integers(1, most_outputs))
     limit = 2 ** (weight_bits - 1) - 1
     low, high = (
         (-(2 ** (activation_bits - 1)) + 1, 2 ** (activation_bits - 1) - 1) if signed else (0, 2**activation_bits - 1)
@@ -104,4 +140,6 @@ def products(draw, *, lossless: bool = False) -> Product:
         "signed_inputs": signed,
         "full_scale": full_scale,
     }
-    return Product(draw(chips(lossless=lossless)), weights, codes, options)
+    if noisy:
+        options["seed"] = draw(st.integers(0, 2**64))
+    return Product(draw(chips(lossless=lossless, noisy=noisy)), weights, codes, options)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 
 from cimspec.sim.mvm import mvm
 from cimspec.spec.chip import Adc, AdcStep, Chip, Crossbar, Encoding, Subtraction
+from cimspec.spec.device import Device
 from tests.sim.strategies import Product, products
 
 
@@ -16,8 +17,8 @@ def make_chip(encoding: Encoding, *, adc: Adc, rows: int = 4, cell_bits: int = 2
     return Chip(name="test", crossbar=crossbar, adc=adc)
 
 
-@settings(max_examples=300, deadline=None)
-@given(products())
+@settings(max_examples=150, deadline=None)
+@given(products() | products(noisy=True))
 def test_the_kernel_equals_the_reference_bit_for_bit(case: Product):
     kernel = mvm(case.chip, case.weights, case.inputs, engine="kernel", **case.options)
     reference = mvm(case.chip, case.weights, case.inputs, engine="reference", **case.options)
@@ -72,21 +73,16 @@ def test_a_power_of_two_step_rounds_half_up_and_saturates():
     assert clipped.tolist() == [[3], [7]]
 
 
-def test_a_row_does_not_depend_on_its_batch():
-    rng = np.random.default_rng(0)
-    chip = make_chip(Encoding.TWOS_COMPLEMENT, adc=Adc(bits=3), rows=16)
-    weights, inputs = rng.integers(-7, 8, (5, 50)), rng.integers(0, 16, (9, 50))
-    together = mvm(chip, weights, inputs, weight_bits=4, activation_bits=4)
-    alone = [mvm(chip, weights, inputs[i : i + 1], weight_bits=4, activation_bits=4)[0] for i in range(9)]
-    assert np.array_equal(together, alone)
-
-
-@pytest.mark.parametrize("layout", ["fortran", "read_only", "strided", "int8"])
-def test_any_integer_array_will_do(layout: str):
+@pytest.mark.parametrize("engine", ["kernel", "reference"])
+@pytest.mark.parametrize(
+    "layout", ["fortran", "read_only", "strided", "reversed", "int8", "uint64", "big_endian", "overlapping", "unaligned"]
+)
+def test_any_integer_array_will_do(layout: str, engine: str):
     chip = make_chip(Encoding.OFFSET, adc=Adc(bits=2))
     weights = np.arange(-6, 6).reshape(2, 6) % 8
     inputs = np.arange(12).reshape(2, 6)
     expected = mvm(chip, weights, inputs, weight_bits=4, activation_bits=4)
+    windows = np.lib.stride_tricks.sliding_window_view(np.arange(12), 6)[::6]  # same numbers, one array
     match layout:
         case "fortran":
             inputs = np.asfortranarray(inputs)
@@ -96,7 +92,29 @@ def test_any_integer_array_will_do(layout: str):
             inputs = np.repeat(inputs, 2, axis=1)[:, ::2]
         case "int8":
             inputs = inputs.astype(np.int8)
-    assert np.array_equal(mvm(chip, weights, inputs, weight_bits=4, activation_bits=4), expected)
+        case "reversed":
+            inputs = inputs[::-1, ::-1].copy()[::-1, ::-1]
+        case "uint64":
+            inputs = inputs.astype(np.uint64)
+        case "big_endian":
+            weights, inputs = weights.astype(">i4"), inputs.astype(">i2")
+        case "overlapping":
+            inputs = windows
+        case "unaligned":
+            inputs = np.frombuffer(b"\0" + inputs.tobytes(), np.uint8)[1:].view(np.int64).reshape(2, 6)
+    before = weights.copy(), inputs.copy()
+    found = mvm(chip, weights, inputs, weight_bits=4, activation_bits=4, engine=engine)
+    assert np.array_equal(found, expected)
+    assert np.array_equal(weights, before[0])
+    assert np.array_equal(inputs, before[1])
+
+
+@pytest.mark.parametrize("engine", ["kernel", "reference"])
+def test_no_vectors_have_no_products(engine: str):
+    for device in (Device(), Device(program_sigma=0.1, read_sigma=0.1, on_off_ratio=5.0)):
+        chip = make_chip(Encoding.OFFSET, adc=Adc(bits=2)).model_copy(update={"device": device})
+        found = mvm(chip, [[1, 2]], np.zeros((0, 2), int), weight_bits=4, activation_bits=4, engine=engine)
+        assert found.shape == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +126,12 @@ def test_any_integer_array_will_do(layout: str):
         ([[1.0]], [[1]], "weights are float64; integers are needed"),
         ([1], [[1]], "weights have 1 dimensions; two are needed"),
         ([[1]], [[float("nan")]], "inputs are float64; integers are needed"),
+        ([[True]], [[1]], "weights are bool; integers are needed"),
+        ([[1]], [["1"]], "inputs are <U1; integers are needed"),
+        (np.zeros((0, 3), int), np.zeros((2, 3), int), "weights are 0 x 3; there is nothing to store"),
+        (np.zeros((3, 0), int), np.zeros((2, 0), int), "weights are 3 x 0; there is nothing to store"),
+        ([[1]], np.array([[2**64 - 1]], np.uint64), "inputs do not fit 64 bits"),
+        ([[1]], np.zeros((1, 1, 1), int), "inputs have 3 dimensions; two are needed"),
     ],
 )
 def test_wrong_arguments_are_told_apart(weights, inputs, message):
@@ -116,10 +140,37 @@ def test_wrong_arguments_are_told_apart(weights, inputs, message):
         mvm(chip, weights, inputs, weight_bits=4, activation_bits=4)
 
 
-def test_a_full_scale_must_be_positive():
+def test_a_full_scale_must_be_positive_and_not_absurd():
     chip = make_chip(Encoding.OFFSET, adc=Adc(bits=8))
-    with pytest.raises(ValueError, match="full_scale is -1"):
-        mvm(chip, [[1]], [[1]], weight_bits=4, activation_bits=4, full_scale=-1)
+    for engine in ("kernel", "reference"):
+        for scale in (-1, 0, float("nan"), float("inf"), 1e30):
+            with pytest.raises(ValueError, match=f"full_scale is {float(scale)}".replace("+", r"\+")):
+                mvm(chip, [[1]], [[1]], weight_bits=4, activation_bits=4, full_scale=scale, engine=engine)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"weight_bits": 1}, "weight_bits is 1; 2 to 15"),
+        ({"weight_bits": 16}, "weight_bits is 16; 2 to 15"),
+        ({"activation_bits": 0}, "activation_bits is 0; 1 to 16"),
+        ({"activation_bits": 1, "signed_inputs": True}, "activation_bits is 1; 2 to 16"),
+        ({"activation_bits": 17}, "activation_bits is 17; 1 to 16"),
+        ({"engine": "quantum"}, "quantum"),
+    ],
+)
+def test_wrong_options_are_told_apart(options, message):
+    chip = make_chip(Encoding.OFFSET, adc=Adc(bits=8))
+    with pytest.raises(ValueError, match=message):
+        mvm(chip, [[1]], [[1]], **{"weight_bits": 4, "activation_bits": 4, **options})
+
+
+def test_any_integer_is_a_seed():
+    chip = make_chip(Encoding.OFFSET, adc=Adc(bits=8)).model_copy(update={"device": Device(program_sigma=0.2)})
+    options = {"weight_bits": 4, "activation_bits": 4}
+    found = [mvm(chip, [[1, 2]], [[3, 4]], seed=seed, **options) for seed in (5, np.int64(5), np.uint8(5), 5 - 2**64)]
+    assert all(np.array_equal(each, found[0]) for each in found)
+    assert np.array_equal(mvm(chip, [[1, 2]], [[3, 4]], **options), mvm(chip, [[1, 2]], [[3, 4]], seed=0, **options))
 
 
 def test_sums_beyond_float32_are_refused():

@@ -247,7 +247,9 @@ def test_six_sigma_fit_the_fixed_point(ratio, sigma, relative, cell_bits):
     largest = (states.mean + 6 * states.sigma).max() * 2**states.fraction_bits
     assert largest <= 32767
     assert 0 <= states.fraction_bits <= 12
-    assert states.fraction_bits == 12 or 2 * largest > 32767
+    # Finer steps would not fit, or not show: rounding strays by a sixteenth of the programming error or less.
+    unseen = 2.0**-states.fraction_bits / math.sqrt(12) <= states.sigma.min() / 16
+    assert states.fraction_bits == 12 or 2 * largest > 32767 or unseen
 
 
 def test_what_lies_beyond_is_clipped():

@@ -35,7 +35,7 @@ from cimspec.spec.chip import AdcRange, Chip
 CACHE_BYTES = 256 * 1024 * 1024
 """Of what layers made."""
 
-MOST_LAYERS = 256
+MOST_LAYERS = 512
 """Programmed layers that are kept."""
 
 CALIBRATED_VECTORS = 128

@@ -198,7 +198,11 @@ def _cut(image: Array, window: Window, fill: float) -> Array:
 
 def _pool_max(image: Array, window: Window) -> Array:
     lowest = np.iinfo(image.dtype).min if image.dtype.kind == "i" else -np.inf
-    return np.asarray(_cut(image, window, lowest).max(axis=(4, 5)))
+    cut = _cut(image, window, lowest)
+    largest = cut[..., 0, 0].copy()
+    for row, column in np.ndindex(window.kernel, window.kernel):  # far faster than a maximum over two short axes
+        np.maximum(largest, cut[..., row, column], out=largest)
+    return largest
 
 
 def _pool_sum(image: Array, window: Window) -> Array:

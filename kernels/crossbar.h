@@ -52,9 +52,10 @@ typedef struct {
     uint32_t key[2];  /* of the noise */
     uint32_t row_set; /* first row, a counter word of the noise */
     /* The same conversion on 16-bit sums, where there is one:
-       code = (((clip(sum, sum_low, sum_high) - sum_low) << scale_shift) + scale_offset) * scale_factor >> 16, less what
-       `total_offset`, the start of the sum over steps, makes up for. */
-    int32_t sum_low, sum_high, scale_shift, scale_offset, scale_factor, total_offset, total_signed;
+       s = clip(sum, sum_low, sum_high) - sum_low
+       code = ((s << scale_shift) + scale_offset + (s >> tie_shift & tie_mask)) * scale_factor >> 16
+       less what `total_offset`, the start of the sum over steps, makes up for. */
+    int32_t sum_low, sum_high, scale_shift, scale_offset, scale_factor, tie_mask, tie_shift, total_offset, total_signed;
 } cim_adc;
 
 typedef struct {

@@ -9,9 +9,14 @@ INLINE __m512i code_of(const cim_adc *adc, __m512i sum, const int is_signed)
     } else {
         sum = _mm512_min_epu16(sum, _mm512_set1_epi16((int16_t)adc->sum_high));
     }
+    __m512i offset = _mm512_set1_epi16((int16_t)adc->scale_offset);
+    if (adc->tie_mask) {
+        const __m512i bit = _mm512_srl_epi16(sum, _mm_cvtsi32_si128(adc->tie_shift));
+        offset = _mm512_add_epi16(offset, _mm512_and_si512(bit, _mm512_set1_epi16(1)));
+    }
     if (adc->scale_shift)
         sum = _mm512_sll_epi16(sum, _mm_cvtsi32_si128(adc->scale_shift));
-    sum = _mm512_add_epi16(sum, _mm512_set1_epi16((int16_t)adc->scale_offset));
+    sum = _mm512_add_epi16(sum, offset);
     return _mm512_mulhi_epu16(sum, _mm512_set1_epi16((int16_t)adc->scale_factor));
 }
 

@@ -125,7 +125,7 @@ class PlainRows:
         plane = Plane(self.weights.astype(np.int16), np.ones(outputs, np.int64), 0, 0)
         extent = Extent.of([plane], largest_input(steps), has_negative_digits=has_sign(steps))
         form = fastest_form(instructions, extent, 1, is_short=False)
-        codes = _compiled(form, [plane], extent, [WHOLE_INPUT], [SUM, *(0,) * 12], np.zeros(6), (0, 0, 0))
+        codes = _compiled(form, [plane], extent, [WHOLE_INPUT], [SUM, *(0,) * 14], np.zeros(6), (0, 0, 0))
         part = KernelPart(codes, None, np.zeros(outputs, np.int32), self.inputs, counts_inputs)
         return KernelRows((part,), 1.0, np.zeros(outputs), self.largest(steps), True)
 
@@ -250,10 +250,12 @@ def _integers(row_set: RowSet, short: ShortConversion | None) -> list[int]:
     own = [SHIFT if shifts else ROUND, lsb >> 1, lsb.bit_length() - 1, *converter.code_range]
     own.append(ROUNDINGS[converter.rounding])
     if short is None:
-        return [*own, *(0,) * 7]
+        return [*own, *(0,) * 9]
     start = short.first_code * sum(step.factor for step in row_set.steps)
     is_signed = short.totals(row_set.steps)[0] < 0
-    return [*own, short.low, short.high, short.shift, short.offset, short.factor, _wrapped(start), int(is_signed)]
+    tie = (0, 0) if short.tie_bit is None else (1, short.tie_bit)
+    own += [short.low, short.high, short.shift, short.offset, short.factor, *tie]
+    return [*own, _wrapped(start), int(is_signed)]
 
 
 def _wrapped(number: int) -> int:

@@ -1,8 +1,10 @@
 """Conversion of 16-bit column sums by one multiplication: the ADC of the fastest kernels.
 
-    code = ((((clip(sum, low, high) - low) << shift) + offset) * factor >> 16) + first_code
+    s = clip(sum, low, high) - low
+    code = (((s << shift) + offset + (s >> tie_bit & 1)) * factor >> 16) + first_code
 
-There need not be numbers that do what a `Converter` does; those returned were tried on every sum that can occur.
+The term with `tie_bit` is there where ties are rounded to even: those whose sum has that bit go up. There need not be
+numbers that do what a `Converter` does; those returned were tried on every sum that can occur.
 """
 
 from collections.abc import Iterator
@@ -10,9 +12,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from cimspec.compiler.slicing import Part
 from cimspec.sim.adc import Converter
+from cimspec.spec.chip import Rounding
 
 LARGEST = 0xFFFF
 """The largest unsigned 16-bit number."""
@@ -27,6 +31,7 @@ class ShortConversion:
     shift: int
     offset: int
     factor: int
+    tie_bit: int | None
     first_code: int
     last_code: int
 
@@ -41,33 +46,58 @@ class ShortConversion:
         return (smallest >= 0 and largest <= LARGEST) or (smallest >= -(1 << 15) and largest < 1 << 15)
 
 
-@lru_cache(maxsize=4096)
 def short_conversion(converter: Converter, smallest: int, largest: int) -> ShortConversion | None:
     """The formula for sums in `smallest .. largest`, or None where there is none."""
-    # The kernels clip sums before they subtract `low`, signed ones as signed numbers.
-    low = max(smallest, int(np.floor(converter.clip_low)))
-    high = min(largest, int(np.ceil(converter.clip_high)))
-    if smallest < -(1 << 15) or largest > (LARGEST if smallest >= 0 else (1 << 15) - 1) or low > high:
+    if smallest < -(1 << 15) or largest > (LARGEST if smallest >= 0 else (1 << 15) - 1):
         return None
-    if smallest >= 0 and low > 0:
-        return None  # unsigned sums are clipped from above only
+    # Unsigned sums are clipped from above only. The converter's whole range serves all its sets of rows.
+    lowest, highest = int(np.floor(converter.clip_low)), int(np.ceil(converter.clip_high))
+    if smallest >= 0:
+        lowest = max(0, lowest)
+        if lowest > 0:
+            return None
+    elif lowest < -(1 << 15) or highest >= 1 << 15:
+        lowest, highest = max(smallest, lowest), min(largest, highest)
+    found = _formula(converter, lowest, highest)
+    return found or _formula(converter, max(smallest, lowest), min(largest, highest))
+
+
+@lru_cache(maxsize=4096)
+def _formula(converter: Converter, low: int, high: int) -> ShortConversion | None:
+    if low > high or high - low > LARGEST or high > LARGEST:
+        return None
     codes = converter.codes(np.arange(low, high + 1))
     steps = np.arange(high - low + 1, dtype=np.int64)
-    for shift, offset, factor in _candidates(converter.lsb, high - low):
-        if np.array_equal(((steps << shift) + offset) * factor >> 16, codes - codes[0]):
-            return ShortConversion(low, high, shift, offset, factor, int(codes[0]), int(codes[-1]))
+    for tie_bit in _tie_bits(converter, low, codes):
+        raised = steps * 0 if tie_bit is None else steps >> tie_bit & 1
+        for shift, offset, factor in _candidates(converter, low, high - low):
+            found = ((steps << shift) + offset + raised) * factor >> 16
+            if np.array_equal(found, codes - codes[0]):
+                return ShortConversion(low, high, shift, offset, factor, tie_bit, int(codes[0]), int(codes[-1]))
     return None
 
 
-def _candidates(lsb: float, span: int) -> Iterator[tuple[int, int, int]]:
-    """Shifts, offsets and factors that may do: `sum / lsb + 1/2`, or without the half where codes are rounded down."""
+def _tie_bits(converter: Converter, low: int, codes: npt.NDArray[np.int64]) -> tuple[int | None, ...]:
+    """Bits of the sums less `low` that tell which ties go up; None where all go the same way."""
+    sums = np.arange(low, low + len(codes)).astype(np.float32)
+    scaled = (sums - np.float32(converter.zero)) * converter.inverse
+    ties = np.flatnonzero(scaled - np.floor(scaled) == np.float32(0.5))
+    ups = codes[ties] > scaled[ties]
+    if ups.all() or not ups.any():
+        return (None,)
+    return tuple(bit for bit in range(16) if np.array_equal(ties >> bit & 1, ups))
+
+
+def _candidates(converter: Converter, low: int, span: int) -> Iterator[tuple[int, int, int]]:
+    """Shifts, offsets and factors that may do: `s / lsb` and a phase, with a half unless codes are rounded down."""
+    half = 0.0 if converter.rounding is Rounding.DOWN else 0.5
+    phase = ((low - converter.zero) / converter.lsb + half) % 1
     for shift in range(16):
-        scaled = lsb * (1 << shift)
+        scaled = converter.lsb * (1 << shift)
         for factor in dict.fromkeys((round(65536 / scaled), int(65536 // scaled), int(-(-65536 // scaled)))):
             if not 0 < factor <= LARGEST:
                 continue
-            for half in (scaled / 2, 0.0):
-                for nudge in (0, 1, -1, 2, -2):
-                    offset = int(half) + nudge
-                    if offset >= 0 and (span << shift) + offset <= LARGEST:
-                        yield shift, offset, factor
+            for nudge in (0, 1, -1, 2, -2):
+                offset = int(scaled * phase) + nudge
+                if offset >= 0 and (span << shift) + offset < LARGEST:
+                    yield shift, offset, factor

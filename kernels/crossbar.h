@@ -54,7 +54,9 @@ typedef struct {
     /* The same conversion on 16-bit sums, where there is one:
        s = clip(sum, sum_low, sum_high) - sum_low
        code = ((s << scale_shift) + scale_offset + (s >> tie_shift & tie_mask)) * scale_factor >> 16
-       less what `total_offset`, the start of the sum over steps, makes up for. */
+       less what `total_offset`, the start of the sum over steps, makes up for. Where `starts` is set, no sum is
+       clipped and s is the sum: sums start at `scale_offset`, and what is left is (sum * scale_factor) >> 16. */
+    int32_t starts;
     int32_t sum_low, sum_high, scale_shift, scale_offset, scale_factor, tie_mask, tie_shift, total_offset, total_signed;
 } cim_adc;
 

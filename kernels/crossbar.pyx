@@ -20,7 +20,7 @@ cdef extern from "crossbar.h":
         float scale, clip_low, clip_high, zero, inverse, noise
         uint32_t key[2]
         uint32_t row_set
-        int32_t sum_low, sum_high, scale_shift, scale_offset, scale_factor, tie_mask, tie_shift, total_offset, total_signed
+        int32_t starts, sum_low, sum_high, scale_shift, scale_offset, scale_factor, tie_mask, tie_shift, total_offset, total_signed
 
     ctypedef struct cim_step:
         int32_t shift, mask, part, factor
@@ -100,14 +100,14 @@ cdef class RowSet:
         const int64_t[:, ::1] planes,   # IN [planes, 5]: offset of cells, first output, outputs, of factors, number
         const uint8_t[::1] cells,       # IN packed
         const int32_t[::1] factors,     # IN of the outputs of each plane, tile by tile
-        const int32_t[::1] integers,    # IN conversion, half, shift, lowest, highest, rounding, and 9 for 16-bit sums
+        const int32_t[::1] integers,    # IN conversion, half, shift, lowest, highest, rounding, and 10 for 16-bit sums
         const float[::1] reals,         # IN scale, clip_low, clip_high, zero, inverse, noise
         const uint32_t[::1] counters,   # IN two words of the key, first row
     ):
         if steps.shape[0] < 1 or steps.shape[1] != 4 or planes.shape[0] < 1 or planes.shape[1] != 5:
             raise ValueError("steps of 4 numbers and planes of 5 are needed")
-        if integers.shape[0] != 15 or reals.shape[0] != 6 or counters.shape[0] != 3:
-            raise ValueError("a converter is 15 integers, 6 reals and 3 counters")
+        if integers.shape[0] != 16 or reals.shape[0] != 6 or counters.shape[0] != 3:
+            raise ValueError("a converter is 16 integers, 6 reals and 3 counters")
         if form not in FORMATS:
             raise ValueError(f"cells have no form {form}; there are {', '.join(FORMATS)}")
         if (
@@ -142,11 +142,10 @@ cdef class RowSet:
         adc.conversion, adc.half, adc.shift, adc.lowest, adc.highest = (
             integers[0], integers[1], integers[2], integers[3], integers[4]
         )
-        adc.rounding, adc.sum_low, adc.sum_high, adc.scale_shift = integers[5], integers[6], integers[7], integers[8]
-        adc.scale_offset, adc.scale_factor, adc.tie_mask, adc.tie_shift = (
-            integers[9], integers[10], integers[11], integers[12]
-        )
-        adc.total_offset, adc.total_signed = integers[13], integers[14]
+        adc.rounding, adc.starts, adc.sum_low, adc.sum_high = integers[5], integers[6], integers[7], integers[8]
+        adc.scale_shift, adc.scale_offset, adc.scale_factor = integers[9], integers[10], integers[11]
+        adc.tie_mask, adc.tie_shift, adc.total_offset = integers[12], integers[13], integers[14]
+        adc.total_signed = integers[15]
         adc.scale, adc.clip_low, adc.clip_high, adc.zero = reals[0], reals[1], reals[2], reals[3]
         adc.inverse, adc.noise = reals[4], reals[5]
         adc.key[0], adc.key[1], adc.row_set = counters[0], counters[1], counters[2]

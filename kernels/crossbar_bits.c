@@ -32,22 +32,22 @@ CIM_TARGET static void pack_digits(const cim_row_set *set, const cim_step *step,
     }
 }
 
+/* Sums of some lines, which start at `start`. */
 INLINE void count(const uint8_t *cells, const uint8_t *lines, ptrdiff_t line_bytes, const int cell_bits,
-                  const int signs, int16_t *sums)
+                  const int signs, __m512i start, const int count_of_lines, __m512i acc[CIM_LINES])
 {
-    __m512i acc[CIM_LINES];
     const ptrdiff_t words = line_bytes / 4, word_bytes = (ptrdiff_t)cell_bits * signs * 64;
-    UNROLL for (int line = 0; line < CIM_LINES; line++)
-        acc[line] = _mm512_setzero_si512();
+    UNROLL for (int line = 0; line < count_of_lines; line++)
+        acc[line] = cell_bits == 1 ? start : _mm512_setzero_si512();
     for (int bit = cell_bits - 1; bit >= 0; bit--) { /* most significant first, doubled on the way */
         if (bit != cell_bits - 1)
-            UNROLL for (int line = 0; line < CIM_LINES; line++)
+            UNROLL for (int line = 0; line < count_of_lines; line++)
                 acc[line] = _mm512_add_epi16(acc[line], acc[line]);
         for (int sign = 0; sign < signs; sign++) {
             const uint8_t *own = cells + (bit * signs + sign) * 64;
             for (ptrdiff_t word = 0; word < words; word++, own += word_bytes) {
                 const __m512i held = _mm512_loadu_si512(own);
-                UNROLL for (int line = 0; line < CIM_LINES; line++) {
+                UNROLL for (int line = 0; line < count_of_lines; line++) {
                     const __m512i input = _mm512_set1_epi32(((const int32_t *)(lines + line * line_bytes))[word]);
                     const __m512i ones = _mm512_popcnt_epi16(_mm512_and_si512(held, input));
                     acc[line] = sign ? _mm512_sub_epi16(acc[line], ones) : _mm512_add_epi16(acc[line], ones);
@@ -55,14 +55,19 @@ INLINE void count(const uint8_t *cells, const uint8_t *lines, ptrdiff_t line_byt
             }
         }
     }
-    UNROLL for (int line = 0; line < CIM_LINES; line++)
-        _mm512_storeu_si512(sums + line * CIM_GROUP, acc[line]);
+    if (cell_bits > 1)
+        UNROLL for (int line = 0; line < count_of_lines; line++)
+            acc[line] = _mm512_add_epi16(acc[line], start);
 }
 
 #define COUNT(BITS, SIGNS)                                                                                             \
-    APART void count_##BITS##_##SIGNS(const uint8_t *cells, const uint8_t *lines, ptrdiff_t line_bytes, int16_t *sums) \
+    APART void count_##BITS##_##SIGNS(const uint8_t *cells, const uint8_t *lines, ptrdiff_t line_bytes, __m512i start, \
+                                      int16_t *sums)                                                                   \
     {                                                                                                                  \
-        count(cells, lines, line_bytes, BITS, SIGNS, sums);                                                            \
+        __m512i acc[CIM_LINES];                                                                                        \
+        count(cells, lines, line_bytes, BITS, SIGNS, start, CIM_LINES, acc);                                           \
+        UNROLL for (int line = 0; line < CIM_LINES; line++)                                                            \
+            _mm512_storeu_si512(sums + line * CIM_GROUP, acc[line]);                                                   \
     }
 COUNT(1, 1)
 COUNT(2, 1)
@@ -73,17 +78,17 @@ COUNT(2, 2)
 COUNT(3, 2)
 COUNT(4, 2)
 
-typedef void count_function(const uint8_t *, const uint8_t *, ptrdiff_t, int16_t *);
+typedef void count_function(const uint8_t *, const uint8_t *, ptrdiff_t, __m512i, int16_t *);
 static count_function *const count_functions[2][4] = {
     {count_1_1, count_2_1, count_3_1, count_4_1},
     {count_1_2, count_2_2, count_3_2, count_4_2},
 };
 
-static void add_lines(const cim_row_set *set, const uint8_t *cells, ptrdiff_t tile_bytes, int tiles,
+CIM_TARGET static void add_lines(const cim_row_set *set, const uint8_t *cells, ptrdiff_t tile_bytes, int tiles,
                       const uint8_t *lines, ptrdiff_t line_bytes, cim_sum *sums)
 {
     (void)tile_bytes, (void)tiles;
-    count_functions[set->signs - 1][set->cell_bits - 1](cells, lines, line_bytes, sums);
+    count_functions[set->signs - 1][set->cell_bits - 1](cells, lines, line_bytes, start_of(&set->adc), sums);
 }
 
 /* Lanes of a tile of 32 outputs, counted over the layer, that the plane fills. */
@@ -95,26 +100,112 @@ static inline uint32_t lanes_of(const cim_plane *plane, ptrdiff_t tile)
     return (uint32_t)(above & ~below);
 }
 
-INLINE void convert_tile(const cim_row_set *set, const cim_plane *plane, ptrdiff_t vectors, ptrdiff_t tile,
-                         const int is_signed, const int16_t *scratch, int32_t *sums, ptrdiff_t stride)
+typedef struct {
+    uint32_t lanes;
+    const int32_t *factors;
+    int32_t *sums; /* of the tile's first output */
+    ptrdiff_t stride;
+} tile_sums;
+
+INLINE tile_sums sums_of(const cim_row_set *set, const cim_plane *plane, ptrdiff_t tile, int32_t *sums, ptrdiff_t stride)
+{
+    const int32_t *factors = set->factors + plane->factors + (tile - plane->first_output / CIM_TILE) * CIM_TILE;
+    return (tile_sums){lanes_of(plane, tile), factors, sums + tile * CIM_TILE, stride};
+}
+
+/* Add one vector's codes, steps shifted and added, to its outputs. */
+INLINE void add_total(const cim_adc *adc, const tile_sums *to, ptrdiff_t vector, __m512i total)
+{
+    for (int part = 0; part < 2; part++) {
+        const __mmask16 own = (__mmask16)(to->lanes >> 16 * part);
+        int32_t *at = to->sums + vector * to->stride + 16 * part;
+        const __m512i factor = _mm512_maskz_loadu_epi32(own, to->factors + 16 * part);
+        const __m512i product = _mm512_mullo_epi32(widened(adc, total, part), factor);
+        _mm512_mask_storeu_epi32(at, own, _mm512_add_epi32(_mm512_maskz_loadu_epi32(own, at), product));
+    }
+}
+
+INLINE void convert_tile(const cim_row_set *set, const tile_sums *to, ptrdiff_t vectors, const int is_signed,
+                         const int16_t *scratch)
 {
     const cim_adc *adc = &set->adc;
-    const uint32_t lanes = lanes_of(plane, tile);
-    const int32_t *factors = set->factors + plane->factors + (tile - plane->first_output / CIM_TILE) * CIM_TILE;
     for (ptrdiff_t vector = 0; vector < vectors; vector++) {
         __m512i total = _mm512_set1_epi16((int16_t)adc->total_offset);
         for (int32_t step = 0; step < set->steps; step++) {
             const __m512i sum = _mm512_loadu_si512(scratch + (vector * set->steps + step) * CIM_GROUP);
             total = with_step(total, code_of(adc, sum, is_signed), set->step[step].factor);
         }
-        for (int part = 0; part < 2; part++) {
-            const __mmask16 own = (__mmask16)(lanes >> 16 * part);
-            int32_t *at = sums + vector * stride + tile * CIM_TILE + 16 * part;
-            const __m512i factor = _mm512_maskz_loadu_epi32(own, factors + 16 * part);
-            const __m512i product = _mm512_mullo_epi32(widened(adc, total, part), factor);
-            _mm512_mask_storeu_epi32(at, own, _mm512_add_epi32(_mm512_maskz_loadu_epi32(own, at), product));
+        add_total(adc, to, vector, total);
+    }
+}
+
+/* One-bit cells and up to eight steps: sums of whole vectors are converted where they are, in registers. */
+INLINE void count_vectors(const cim_row_set *set, const uint8_t *cells, const uint8_t *lines, ptrdiff_t line_bytes,
+                          const int steps, ptrdiff_t vectors, const tile_sums *to)
+{
+    const int at_once = CIM_LINES / steps;
+    const cim_adc *adc = &set->adc;
+    const __m512i start = start_of(adc), first = _mm512_set1_epi16((int16_t)adc->total_offset);
+    const int each_doubles = doubles(set->step, steps);
+    for (ptrdiff_t vector = 0; vector < vectors; vector += at_once) {
+        __m512i acc[CIM_LINES];
+        count(cells, lines + vector * steps * line_bytes, line_bytes, 1, 1, start, at_once * steps, acc);
+        UNROLL for (int line = 0; line < at_once * steps; line++)
+            acc[line] = code_of(adc, acc[line], 0);
+        UNROLL for (int own = 0; own < at_once; own++) {
+            __m512i total = first;
+            if (each_doubles) {
+                total = acc[own * steps + steps - 1];
+                UNROLL for (int step = steps - 2; step >= 0; step--)
+                    total = _mm512_add_epi16(_mm512_add_epi16(total, total), acc[own * steps + step]);
+                total = _mm512_add_epi16(total, first);
+            } else {
+                UNROLL for (int step = 0; step < steps; step++)
+                    total = with_step(total, acc[own * steps + step], set->step[step].factor);
+            }
+            if (vector + own < vectors)
+                add_total(adc, to, vector + own, total);
         }
     }
+}
+
+#define COUNT_VECTORS(STEPS)                                                                                           \
+    APART void count_vectors_##STEPS(const cim_row_set *set, const uint8_t *cells, const uint8_t *lines,               \
+                                     ptrdiff_t line_bytes, ptrdiff_t vectors, const tile_sums *to)                     \
+    {                                                                                                                  \
+        count_vectors(set, cells, lines, line_bytes, STEPS, vectors, to);                                              \
+    }
+COUNT_VECTORS(1)
+COUNT_VECTORS(2)
+COUNT_VECTORS(3)
+COUNT_VECTORS(4)
+COUNT_VECTORS(5)
+COUNT_VECTORS(6)
+COUNT_VECTORS(7)
+COUNT_VECTORS(8)
+
+typedef void vectors_function(const cim_row_set *, const uint8_t *, const uint8_t *, ptrdiff_t, ptrdiff_t,
+                              const tile_sums *);
+static vectors_function *const vectors_functions[] = {count_vectors_1, count_vectors_2, count_vectors_3,
+                                                      count_vectors_4, count_vectors_5, count_vectors_6,
+                                                      count_vectors_7, count_vectors_8};
+
+/* Does what `multiply_group` would do in two passes; 0 where it does not. */
+CIM_TARGET static int multiply_at_once(const cim_row_set *set, const cim_plane *plane, const cim_inputs *in,
+                                       const uint8_t *lines, int32_t *sums, ptrdiff_t stride)
+{
+    if (set->cell_bits * set->signs > 1 || set->steps > 8)
+        return 0;
+    const ptrdiff_t line_bytes = cim_line_bytes(set->format, set->rows);
+    const ptrdiff_t tile_bytes = cim_tile_bytes(set->format, set->rows, 1, 1);
+    const ptrdiff_t first = plane->first_output / CIM_TILE;
+    const ptrdiff_t end = (plane->first_output + plane->outputs + CIM_TILE - 1) / CIM_TILE;
+    for (ptrdiff_t tile = first; tile < end; tile++) {
+        const tile_sums to = sums_of(set, plane, tile, sums, stride);
+        vectors_functions[set->steps - 1](set, set->cells + plane->cells + (tile - first) * tile_bytes, lines,
+                                          line_bytes, in->vectors, &to);
+    }
+    return 1;
 }
 
 CIM_TARGET static void convert(const cim_row_set *set, const cim_plane *plane, const int32_t *squares,
@@ -124,15 +215,17 @@ CIM_TARGET static void convert(const cim_row_set *set, const cim_plane *plane, c
     (void)squares, (void)first_vector;
     for (int tile = 0; tile < CIM_GROUP / CIM_TILE; tile++) {
         const ptrdiff_t at = group * (CIM_GROUP / CIM_TILE) + tile;
-        if (!lanes_of(plane, at))
+        const tile_sums to = sums_of(set, plane, at, sums, stride);
+        if (!to.lanes)
             continue;
         if (set->signs == 2)
-            convert_tile(set, plane, vectors, at, 1, scratch + tile * CIM_TILE, sums, stride);
+            convert_tile(set, &to, vectors, 1, scratch + tile * CIM_TILE);
         else
-            convert_tile(set, plane, vectors, at, 0, scratch + tile * CIM_TILE, sums, stride);
+            convert_tile(set, &to, vectors, 0, scratch + tile * CIM_TILE);
     }
 }
 
+#define CIM_AT_ONCE multiply_at_once
 #include "crossbar_loop.h"
 
 int cim_multiply_bits(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)

@@ -8,11 +8,16 @@
    add_lines             sums of CIM_LINES lines of inputs with some tiles of cells
    convert               sums of some vectors and one group of outputs to codes, added to the outputs
 
+   CIM_AT_ONCE           (or not) a function that multiplies a whole plane in another way, where it can
+
    and, through this file, its own `cim_multiply`. */
 
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef CIM_AT_ONCE
+#define CIM_AT_ONCE(...) 0
+#endif
 #define LINES_AT_ONCE 64 /* or so; sums of so many lines and 64 outputs stay in the first-level cache */
 #define TILES_OF_GROUP (CIM_GROUP / CIM_TILE)
 
@@ -134,6 +139,8 @@ static int multiply_planes(const cim_row_set *set, const cim_inputs *in, int32_t
         pack_inputs(set, in, codes, part, packed, noisy ? squares : NULL);
         for (int32_t index = 0; index < set->planes; index++) {
             const cim_plane *plane = &set->plane[index];
+            if (CIM_AT_ONCE(set, plane, in, packed, sums, sums_stride))
+                continue;
             const ptrdiff_t first = plane->first_output / CIM_GROUP;
             const ptrdiff_t end = (plane->first_output + plane->outputs + CIM_GROUP - 1) / CIM_GROUP;
             for (ptrdiff_t group = first; group < end; group++)

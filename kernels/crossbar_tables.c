@@ -26,23 +26,25 @@
 
 int cim_has_tables(void) { return cim_has_avx512() && __builtin_cpu_supports("avx512vbmi"); }
 
-/* counts[64 * p + i]: how many bits p and i share. */
+/* counts[64 * p + i]: how many bits p and i share; then, another 64 * 64 bytes, twice as many. */
 static void count_shared_bits(uint8_t *counts)
 {
     for (int pattern = 0; pattern < 64; pattern++)
-        for (int index = 0; index < 64; index++)
+        for (int index = 0; index < 64; index++) {
             counts[64 * pattern + index] = (uint8_t)__builtin_popcount((unsigned)(pattern & index));
+            counts[64 * (64 + pattern) + index] = (uint8_t)(2 * counts[64 * pattern + index]);
+        }
 }
 
 typedef struct {
-    __m512i even[STEPS], odd[STEPS]; /* 16-bit sums of even and odd vectors */
+    __m512i both[STEPS]; /* 16-bit sums of even vectors, and those of odd ones times 256 */
+    __m512i odd[STEPS];
 } step_sums;
 
 /* Add to the sums, or take from them, what the cells' next one or two bits make. */
 INLINE void look_up(step_sums *sums, const uint8_t *patterns, ptrdiff_t groups, const int bits, const int sign,
                     const uint8_t *indices, const int steps, const uint8_t *counts)
 {
-    const __m512i low = _mm512_set1_epi16(0x00FF);
     const ptrdiff_t most = bits == 2 ? 14 : 42;
     for (ptrdiff_t group = 0; group < groups;) {
         const ptrdiff_t end = group + most < groups ? group + most : groups;
@@ -51,18 +53,17 @@ INLINE void look_up(step_sums *sums, const uint8_t *patterns, ptrdiff_t groups, 
             acc[step] = _mm512_setzero_si512();
         for (; group < end; group++) {
             __m512i table = _mm512_load_si512(counts + 64 * patterns[group]);
-            if (bits == 2) {
-                const __m512i high = _mm512_load_si512(counts + 64 * patterns[groups + group]);
-                table = _mm512_add_epi8(table, _mm512_add_epi8(high, high));
-            }
+            if (bits == 2)
+                table = _mm512_add_epi8(table, _mm512_load_si512(counts + 64 * (64 + patterns[groups + group])));
             const uint8_t *index = indices + group * STEPS * LANES;
             UNROLL for (int step = 0; step < steps; step++)
                 acc[step] = _mm512_add_epi8(
                     acc[step], _mm512_permutexvar_epi8(_mm512_load_si512(index + step * LANES), table));
         }
         UNROLL for (int step = 0; step < steps; step++) {
-            const __m512i even = _mm512_and_si512(acc[step], low), odd = _mm512_srli_epi16(acc[step], 8);
-            sums->even[step] = sign ? _mm512_sub_epi16(sums->even[step], even) : _mm512_add_epi16(sums->even[step], even);
+            const __m512i odd = _mm512_srli_epi16(acc[step], 8);
+            sums->both[step] = sign ? _mm512_sub_epi16(sums->both[step], acc[step])
+                                    : _mm512_add_epi16(sums->both[step], acc[step]);
             sums->odd[step] = sign ? _mm512_sub_epi16(sums->odd[step], odd) : _mm512_add_epi16(sums->odd[step], odd);
         }
     }
@@ -76,22 +77,24 @@ INLINE void column_codes(const cim_row_set *set, const uint8_t *patterns, const 
     const ptrdiff_t groups = (set->rows + ROWS - 1) / ROWS;
     step_sums sums;
     UNROLL for (int index = 0; index < steps; index++)
-        sums.even[index] = sums.odd[index] = _mm512_setzero_si512();
+        sums.both[index] = sums.odd[index] = _mm512_setzero_si512();
     const int passes = (bits + 1) / 2;
     for (int pass = passes - 1; pass >= 0; pass--) { /* most significant bits first */
         const int own = bits - 2 * pass < 2 ? bits - 2 * pass : 2;
         if (pass != passes - 1)
             UNROLL for (int index = 0; index < steps; index++) {
-                sums.even[index] = _mm512_slli_epi16(sums.even[index], 2);
+                sums.both[index] = _mm512_slli_epi16(sums.both[index], 2);
                 sums.odd[index] = _mm512_slli_epi16(sums.odd[index], 2);
             }
         for (int sign = 0; sign < signs; sign++)
             look_up(&sums, patterns + (sign * bits + 2 * pass) * groups, groups, own, sign, indices, steps, counts);
     }
+    const __m512i start = start_of(&set->adc);
     UNROLL for (int index = 0; index < steps; index++) {
         const int32_t factor = step[index].factor;
-        *even = with_step(*even, code_of(&set->adc, sums.even[index], signs == 2), factor);
-        *odd = with_step(*odd, code_of(&set->adc, sums.odd[index], signs == 2), factor);
+        const __m512i evens = _mm512_sub_epi16(sums.both[index], _mm512_slli_epi16(sums.odd[index], 8));
+        *even = with_step(*even, code_of(&set->adc, _mm512_add_epi16(evens, start), signs == 2), factor);
+        *odd = with_step(*odd, code_of(&set->adc, _mm512_add_epi16(sums.odd[index], start), signs == 2), factor);
     }
 }
 
@@ -228,7 +231,7 @@ int cim_multiply_tables(const cim_row_set *set, const cim_inputs *in, int32_t *s
     const size_t groups = ((size_t)set->rows + ROWS - 1) / ROWS;
     const size_t batches = ((size_t)set->steps + STEPS - 1) / STEPS;
     const size_t turned_bytes = (size_t)set->rows * LANES, index_bytes = batches * groups * STEPS * LANES;
-    const size_t block_bytes = OUTPUTS * LANES * sizeof(int32_t), count_bytes = 64 * 64;
+    const size_t block_bytes = OUTPUTS * LANES * sizeof(int32_t), count_bytes = 2 * 64 * 64;
     uint8_t *held = malloc(turned_bytes + index_bytes + block_bytes + count_bytes + 64);
     if (!held)
         return 1;

@@ -125,7 +125,7 @@ class PlainRows:
         plane = Plane(self.weights.astype(np.int16), np.ones(outputs, np.int64), 0, 0)
         extent = Extent.of([plane], largest_input(steps), has_negative_digits=has_sign(steps))
         form = fastest_form(instructions, extent, 1, is_short=False)
-        codes = _compiled(form, [plane], extent, [WHOLE_INPUT], [SUM, *(0,) * 14], np.zeros(6), (0, 0, 0))
+        codes = _compiled(form, [plane], extent, [WHOLE_INPUT], [SUM, *(0,) * 15], np.zeros(6), (0, 0, 0))
         part = KernelPart(codes, None, np.zeros(outputs, np.int32), self.inputs, counts_inputs)
         return KernelRows((part,), 1.0, np.zeros(outputs), self.largest(steps), True)
 
@@ -214,7 +214,7 @@ def _row_set_codes(row_set: RowSet, planes: Sequence[Plane], instructions: str, 
         WHOLE_INPUT if part is None else (part.shift, part.mask, PARTS[part.sign], part.factor)
         for part in row_set.digits
     ]
-    integers = _integers(row_set, short)
+    integers = _integers(row_set, planes, short)
     converter, noise = row_set.converter, row_set.noise
     reals = np.array(
         [
@@ -231,13 +231,17 @@ def _row_set_codes(row_set: RowSet, planes: Sequence[Plane], instructions: str, 
 def _short(row_set: RowSet, planes: Sequence[Plane]) -> ShortConversion | None:
     if row_set.fraction_bits or row_set.noise or row_set.converter.converts_products:
         return None
-    reaches = [reach(row_set, plane) for plane in planes]
-    lowest, highest = min(low for low, _ in reaches), max(high for _, high in reaches)
-    found = short_conversion(row_set.converter, lowest, highest)
+    found = short_conversion(row_set.converter, *_reach(row_set, planes))
     return found if found and found.fits(row_set.steps) else None
 
 
-def _integers(row_set: RowSet, short: ShortConversion | None) -> list[int]:
+def _reach(row_set: RowSet, planes: Sequence[Plane]) -> tuple[int, int]:
+    """The smallest and the largest sum of some planes."""
+    reaches = [reach(row_set, plane) for plane in planes]
+    return min(low for low, _ in reaches), max(high for _, high in reaches)
+
+
+def _integers(row_set: RowSet, planes: Sequence[Plane], short: ShortConversion | None) -> list[int]:
     """The integers of a compiled converter; see `cim_adc` in crossbar.h."""
     converter = row_set.converter
     shifts = (
@@ -250,11 +254,12 @@ def _integers(row_set: RowSet, short: ShortConversion | None) -> list[int]:
     own = [SHIFT if shifts else ROUND, lsb >> 1, lsb.bit_length() - 1, *converter.code_range]
     own.append(ROUNDINGS[converter.rounding])
     if short is None:
-        return [*own, *(0,) * 9]
+        return [*own, *(0,) * 10]
     start = short.first_code * sum(step.factor for step in row_set.steps)
     is_signed = short.totals(row_set.steps)[0] < 0
     tie = (0, 0) if short.tie_bit is None else (1, short.tie_bit)
-    own += [short.low, short.high, short.shift, short.offset, short.factor, *tie]
+    starts = short.starts(*_reach(row_set, planes))
+    own += [int(starts), short.low, short.high, short.shift, short.offset, short.factor, *tie]
     return [*own, _wrapped(start), int(is_signed)]
 
 

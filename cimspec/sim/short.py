@@ -35,6 +35,11 @@ class ShortConversion:
     first_code: int
     last_code: int
 
+    def starts(self, smallest: int, largest: int) -> bool:
+        """Whether sums in `smallest .. largest` can start at `offset`, and all that is left is the factor."""
+        is_plain = self.low == 0 and self.shift == 0 and self.tie_bit is None
+        return is_plain and smallest >= 0 and largest <= self.high and largest + self.offset <= LARGEST
+
     def totals(self, steps: tuple[Part, ...]) -> tuple[int, int]:
         """The smallest and the largest sum over `steps` of step factor times code."""
         ends = [sorted((step.factor * self.first_code, step.factor * self.last_code)) for step in steps]

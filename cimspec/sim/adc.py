@@ -49,9 +49,10 @@ class Converter:
         largest = chip.largest_sum(chip.active_rows, widest)
         if largest > LARGEST_EXACT_SUM:
             raise ValueError(f"column sums reach {largest}; beyond {LARGEST_EXACT_SUM} they are not exact")
-        if adc.range is AdcRange.ROWS_USED:
-            largest = chip.largest_sum(rows, widest)
-        high = largest * full_cell(chip) if full_scale is None else float(full_scale)
+        counted = rows if adc.range is AdcRange.ROWS_USED else chip.active_rows
+        high = chip.largest_sum(counted, widest) + counted * widest * off_level(chip)
+        if full_scale is not None:
+            high = float(full_scale)
         if not 0 < high <= LARGEST_FULL_SCALE:
             raise ValueError(f"full_scale is {high}; it must be a positive number, at most {LARGEST_FULL_SCALE}")
         if adc.codes < 2:
@@ -122,11 +123,11 @@ class Converter:
         return (1 << self.bits) - (self.levels is AdcLevels.SIGN_MAGNITUDE)
 
 
-def full_cell(chip: Chip) -> float:
-    """What a full cell adds to a column's sum, over what it stores: more than 1 where empty cells conduct, too."""
+def off_level(chip: Chip) -> float:
+    """What an empty cell adds to a column's sum, in levels, where it does not cancel."""
     if chip.converts_differences:
-        return 1.0
-    return float(States.of(chip.device, chip.crossbar.cell_bits).mean[-1]) / chip.largest_cell
+        return 0.0
+    return float(States.of(chip.device, chip.crossbar.cell_bits).mean[0])
 
 
 def _round(scaled: npt.NDArray[np.float32], rounding: Rounding) -> npt.NDArray[np.float32]:

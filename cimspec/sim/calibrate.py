@@ -14,7 +14,7 @@ import numpy.typing as npt
 from cimspec.compiler import CrossbarLayer, Layout, Program, with_full_scales
 from cimspec.compiler.slicing import Part, input_steps
 from cimspec.quant.ops import Array, Constants, apply_vector, matmul, windows
-from cimspec.sim.adc import Converter, full_cell
+from cimspec.sim.adc import Converter, off_level
 from cimspec.sim.planes import block_planes, unit_plane
 from cimspec.spec.chip import AdcCalibration
 
@@ -100,13 +100,12 @@ def _histograms(layout: Layout, weights: Array, steps: tuple[Part, ...], vectors
     """Column sums of input vectors on cells without error, as they reach the ADC, to the nearest integer."""
     chip = layout.chip
     cells, flipped = layout.cells(weights), layout.flipped(weights)
-    off_level = (full_cell(chip) - 1) * chip.largest_cell
     for rows in layout.row_sets():
         planes = [plane.cells for plane in block_planes(layout, cells, flipped[rows], rows, range(layout.columns))]
         if chip.crossbar.reads_unit_column:
             planes.append(unit_plane(layout, cells, rows).cells)
         # Sums of integers are exact in float32: the converter refuses larger ones.
-        columns = np.concatenate(planes, axis=1).astype(np.float32) + np.float32(off_level)
+        columns = np.concatenate(planes, axis=1).astype(np.float32) + np.float32(off_level(chip))
         driven = vectors[:, layout.input_of_row(rows)]
         if not chip.converts_products:
             driven = np.concatenate([step.digits(driven) for step in steps])

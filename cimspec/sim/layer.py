@@ -103,7 +103,7 @@ class ProductLayer:
     def is_integer(self) -> bool:
         """Whether products are integers."""
         integers = all(row_set.converter.values_are_integers for row_set in self.row_sets)
-        return integers and not self._off_factors.any()
+        return integers and not self._removed_level
 
     def products(
         self, inputs: Inputs, *, engine: Engine = Engine.KERNEL, shortcut: bool = True, threads: int = 1
@@ -152,12 +152,10 @@ class ProductLayer:
         return self._prepared[shortcut, many]
 
     @property
-    def _off_factors(self) -> npt.NDArray[np.float64]:
-        """What off cells add to each output for each unit of the sum of inputs, where it does not cancel."""
-        if self.layout.chip.converts_differences or self.layout.columns_per_slice == 2:
-            return np.zeros(self.layout.outputs)
-        factors = self.layout.column_factors()[: self.layout.columns_per_output].sum()
-        return np.full(self.layout.outputs, self.off_level * factors)
+    def _removed_level(self) -> float:
+        """What an empty cell adds to a column's sum, where it does not cancel: it is taken off digitally."""
+        cancels = self.layout.chip.converts_differences or self.layout.columns_per_slice == 2
+        return 0.0 if cancels else self.off_level
 
     @property
     def _digital_offset(self) -> int:
@@ -165,13 +163,16 @@ class ProductLayer:
         return 0 if self.layout.chip.crossbar.reads_unit_column else self.layout.offset
 
     def _take_offsets_off(self, inputs: Inputs, input_sums: IntArray, total: IntArray) -> None:
-        """The sum of inputs, computed digitally, times what weights and off cells have too much."""
-        offset, off = self._digital_offset, self._off_factors
-        if not offset and not off.any():
-            return
-        if len(self.idle_inputs):
-            input_sums = input_sums + inputs.driven(self.idle_inputs).sum(axis=1)
-        total -= input_sums[:, None] * (offset if self.is_integer else offset + off)
+        """Sums of inputs, computed digitally, times what weights and empty cells have too much."""
+        if self._digital_offset:
+            if len(self.idle_inputs):
+                input_sums = input_sums + inputs.driven(self.idle_inputs).sum(axis=1)
+            total -= self._digital_offset * input_sums[:, None]
+        if self._removed_level:
+            empty = np.zeros(total.shape, np.int64)  # how often each output holds the off level
+            for row_set in self.row_sets:
+                empty += inputs.sums(row_set.inputs) * row_set.factors
+            total -= self._removed_level * empty
 
 
 def threads_of_machine() -> int:

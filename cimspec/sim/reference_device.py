@@ -26,11 +26,11 @@ def device_mvm(
     programmed = programmed_cells(layout, weights, chip.device, seed=seed, layer=0)
     flipped = layout.flipped(weights)
     converters = {rows: Converter.of(chip, full_scale, rows=len(rows), steps=steps) for rows in layout.row_sets()}
-    off_factor = 0.0
-    if layout.columns_per_slice == 1 and not chip.converts_differences:
-        off_factor = programmed.off_level * float(sum(part.factor for part in layout.slices))
+    # Where columns or rows are subtracted, empty cells' currents cancel.
+    off_level = 0.0 if layout.columns_per_slice == 2 or chip.converts_differences else programmed.off_level
+    empty = np.zeros((len(inputs), layout.outputs), np.int64)  # how often each output holds the off level
 
-    integers = all(each.values_are_integers for each in converters.values()) and not off_factor
+    integers = all(each.values_are_integers for each in converters.values()) and not off_level
     total: IntArray = np.zeros((len(inputs), layout.outputs), np.int64 if integers else np.float64)
     for rows, converter in converters.items():
         driven = inputs[:, layout.input_of_row(rows)].astype(np.int64)
@@ -46,14 +46,15 @@ def device_mvm(
             factors = _factors(layout, flipped[rows], column)
             partial += codes[:, None] * factors
             zeros += drives * factors
+            empty += driven.sum(axis=1, keepdims=True) * factors
         if converter.values_are_integers:
             total += partial * int(converter.lsb) + int(converter.zero) * zeros
         else:
             total += partial * converter.lsb + converter.zero * zeros
-    offset = 0 if chip.crossbar.reads_unit_column else layout.offset
-    if offset or off_factor:
-        sums = inputs.astype(np.int64).sum(axis=1, keepdims=True)
-        total -= sums * (offset if integers else offset + off_factor)
+    if not chip.crossbar.reads_unit_column:
+        total -= layout.offset * inputs.astype(np.int64).sum(axis=1, keepdims=True)
+    if off_level:
+        total -= off_level * empty
     return total
 
 

@@ -31,6 +31,10 @@ class Inputs:
         """Some of the vectors, without a copy."""
         return Inputs(self.codes, self.origins[vectors], self.offsets, self.first_vector + vectors.start)
 
+    def sums(self, inputs: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Sums `[vectors, 1]` of some inputs of the layer."""
+        return self.driven(inputs).sum(axis=1, keepdims=True)
+
     def driven(self, inputs: npt.NDArray[np.int64]) -> IntArray:
         """Codes `[vectors, len(inputs)]` of some inputs of the layer."""
         return np.asarray(self.codes[self.origins[:, None] + self.offsets[inputs]], np.int64)
@@ -64,12 +68,17 @@ class RowSet:
         return (None,) if self.converter.converts_products else self.steps
 
     @cached_property
-    def zeros(self) -> npt.NDArray[np.int64]:
-        """How often the ADC's zero is in each output: `[outputs]`."""
+    def factors(self) -> npt.NDArray[np.int64]:
+        """What all codes of an output are multiplied by, together: `[outputs]`."""
         factors = self.unit_factors.copy()
         for plane in self.planes:
             factors[plane.outputs] += plane.factors
-        return factors * sum(1 if part is None else part.factor for part in self.digits)
+        return factors
+
+    @cached_property
+    def zeros(self) -> npt.NDArray[np.int64]:
+        """How often the ADC's zero is in each output: `[outputs]`."""
+        return self.factors * sum(1 if part is None else part.factor for part in self.digits)
 
 
 def added_codes(row_set: RowSet, inputs: Inputs) -> npt.NDArray[np.int64]:

@@ -33,7 +33,7 @@ class Inputs:
 
     def sums(self, inputs: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Sums `[vectors, 1]` of some inputs of the layer."""
-        return self.driven(inputs).sum(axis=1, keepdims=True)
+        return np.asarray(self.driven(inputs).sum(axis=1, keepdims=True), np.int64)
 
     def driven(self, inputs: npt.NDArray[np.int64]) -> IntArray:
         """Codes `[vectors, len(inputs)]` of some inputs of the layer."""

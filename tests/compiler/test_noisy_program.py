@@ -147,11 +147,12 @@ def test_cells_are_programmed_once_for_each_layer_and_seed(batch):
     assert {call.kwargs["seed"] for call in programmed.call_args_list} == {9}
 
 
-@pytest.mark.parametrize("device", [Device(program_sigma=0.1), Device(read_sigma=0.1), Device(stuck_off=0.05, stuck_on=0.05)])
+@pytest.mark.parametrize(
+    "device", [Device(program_sigma=0.1), Device(read_sigma=0.1), Device(stuck_off=0.05, stuck_on=0.05)]
+)
 def test_a_seed_repeats_and_another_differs(device):
     case = make_case()
     program = compile_program(case.graph, case.policy, make_chip(device=device))
     first, again, other = (execute(program, case.network.constants, case.images, seed=seed) for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
-

@@ -82,9 +82,7 @@ class Case:
     def layer(self, *, in_blocks: bool = False) -> ProductLayer:
         """The product's cells, programmed; `in_blocks`: crossbar by crossbar, as a Program reads them."""
         blocks = [self.layout.block(index) for index in range(self.layout.blocks)] if in_blocks else None
-        return ProductLayer.of(
-            self.layout, self.weights, self.steps, self.full_scale, seed=self.seed, blocks=blocks
-        )
+        return ProductLayer.of(self.layout, self.weights, self.steps, self.full_scale, seed=self.seed, blocks=blocks)
 
     def vectors(self, *, scattered: bool = False) -> Inputs:
         """The inputs side by side, or in windows that are strewn over a larger array, in any order."""

@@ -121,7 +121,11 @@ def products(draw, *, lossless: bool = False, noisy: bool = False) -> Product:
     signed = draw(st.booleans())
     # The definition takes noisy products column by column.
     most_inputs, most_outputs = (20, 4) if noisy else (90, 12)
-    vectors, inputs, outputs = draw(st.integers(1, 5)), draw(st.integers(1, most_inputs)), draw(st.integers(1, most_outputs))
+    vectors, inputs, outputs = (
+        draw(st.integers(1, 5)),
+        draw(st.integers(1, most_inputs)),
+        draw(st.integers(1, most_outputs)),
+    )
     limit = 2 ** (weight_bits - 1) - 1
     low, high = (
         (-(2 ** (activation_bits - 1)) + 1, 2 ** (activation_bits - 1) - 1) if signed else (0, 2**activation_bits - 1)

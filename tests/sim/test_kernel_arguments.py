@@ -245,9 +245,9 @@ def test_added_codes_must_fit_their_totals():
             with pytest.raises(ValueError, match="differ in shape"):
                 add(sums, lsb, np.zeros(constants, kind), np.zeros(total, kind))
         add(sums[:0], lsb, np.zeros(3, kind), np.zeros((0, 3), kind))
+        total = np.zeros((2, 3), kind)
+        total.setflags(write=False)
         with pytest.raises(ValueError, match="read-only"):
-            total = np.zeros((2, 3), kind)
-            total.setflags(write=False)
             add(sums, lsb, np.zeros(3, kind), total)
 
 

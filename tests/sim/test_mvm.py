@@ -75,7 +75,8 @@ def test_a_power_of_two_step_rounds_half_up_and_saturates():
 
 @pytest.mark.parametrize("engine", ["kernel", "reference"])
 @pytest.mark.parametrize(
-    "layout", ["fortran", "read_only", "strided", "reversed", "int8", "uint64", "big_endian", "overlapping", "unaligned"]
+    "layout",
+    ["fortran", "read_only", "strided", "reversed", "int8", "uint64", "big_endian", "overlapping", "unaligned"],
 )
 def test_any_integer_array_will_do(layout: str, engine: str):
     chip = make_chip(Encoding.OFFSET, adc=Adc(bits=2))

@@ -132,8 +132,9 @@ INLINE void convert_tile(const cim_row_set *set, const tile_sums *to, ptrdiff_t 
     for (ptrdiff_t vector = 0; vector < vectors; vector++) {
         __m512i total = _mm512_set1_epi16((int16_t)adc->total_offset);
         for (int32_t step = 0; step < set->steps; step++) {
-            const __m512i sum = _mm512_loadu_si512(scratch + (vector * set->steps + step) * CIM_GROUP);
-            total = with_step(total, code_of(adc, sum, is_signed), set->step[step].factor);
+            __m512i code = _mm512_loadu_si512(scratch + (vector * set->steps + step) * CIM_GROUP);
+            codes_of(adc, &code, 1, is_signed);
+            total = with_step(total, code, set->step[step].factor);
         }
         add_total(adc, to, vector, total);
     }
@@ -150,22 +151,10 @@ INLINE void count_vectors(const cim_row_set *set, const uint8_t *cells, const ui
     for (ptrdiff_t vector = 0; vector < vectors; vector += at_once) {
         __m512i acc[CIM_LINES];
         count(cells, lines + vector * steps * line_bytes, line_bytes, 1, 1, start, at_once * steps, acc);
-        UNROLL for (int line = 0; line < at_once * steps; line++)
-            acc[line] = code_of(adc, acc[line], 0);
-        UNROLL for (int own = 0; own < at_once; own++) {
-            __m512i total = first;
-            if (each_doubles) {
-                total = acc[own * steps + steps - 1];
-                UNROLL for (int step = steps - 2; step >= 0; step--)
-                    total = _mm512_add_epi16(_mm512_add_epi16(total, total), acc[own * steps + step]);
-                total = _mm512_add_epi16(total, first);
-            } else {
-                UNROLL for (int step = 0; step < steps; step++)
-                    total = with_step(total, acc[own * steps + step], set->step[step].factor);
-            }
+        codes_of(adc, acc, at_once * steps, 0);
+        UNROLL for (int own = 0; own < at_once; own++)
             if (vector + own < vectors)
-                add_total(adc, to, vector + own, total);
-        }
+                add_total(adc, to, vector + own, with_steps(first, acc + own * steps, set->step, steps, each_doubles));
     }
 }
 

@@ -31,7 +31,9 @@ static void count_shared_bits(uint8_t *counts)
 {
     for (int pattern = 0; pattern < 64; pattern++)
         for (int index = 0; index < 64; index++) {
-            counts[64 * pattern + index] = (uint8_t)__builtin_popcount((unsigned)(pattern & index));
+            const int lowest = pattern & -pattern; /* one bit, and a pattern that was before this one */
+            const int before = pattern ? counts[64 * (pattern ^ lowest) + index] : 0;
+            counts[64 * pattern + index] = (uint8_t)(before + ((lowest & index) != 0));
             counts[64 * (64 + pattern) + index] = (uint8_t)(2 * counts[64 * pattern + index]);
         }
 }
@@ -91,11 +93,15 @@ INLINE void column_codes(const cim_row_set *set, const uint8_t *patterns, const 
     }
     const __m512i start = start_of(&set->adc);
     UNROLL for (int index = 0; index < steps; index++) {
-        const int32_t factor = step[index].factor;
-        const __m512i evens = _mm512_sub_epi16(sums.both[index], _mm512_slli_epi16(sums.odd[index], 8));
-        *even = with_step(*even, code_of(&set->adc, _mm512_add_epi16(evens, start), signs == 2), factor);
-        *odd = with_step(*odd, code_of(&set->adc, _mm512_add_epi16(sums.odd[index], start), signs == 2), factor);
+        sums.both[index] = _mm512_sub_epi16(sums.both[index], _mm512_slli_epi16(sums.odd[index], 8));
+        sums.both[index] = _mm512_add_epi16(sums.both[index], start);
+        sums.odd[index] = _mm512_add_epi16(sums.odd[index], start);
     }
+    codes_of(&set->adc, sums.both, steps, signs == 2);
+    codes_of(&set->adc, sums.odd, steps, signs == 2);
+    const int each_doubles = doubles(step, steps);
+    *even = with_steps(*even, sums.both, step, steps, each_doubles);
+    *odd = with_steps(*odd, sums.odd, step, steps, each_doubles);
 }
 
 #define COLUMN(BITS, SIGNS, COUNT)                                                                                     \
@@ -128,36 +134,41 @@ static column_function *const column_functions[2][4][STEPS] = {
     {ROW_OF(1, 2), ROW_OF(2, 2), ROW_OF(3, 2), ROW_OF(4, 2)},
 };
 
-static inline int16_t part_of(int16_t code, cim_part part)
-{
-    if (part == CIM_TWOS_COMPLEMENT)
-        return code;
-    if (part == CIM_NEGATIVE_PART)
-        code = (int16_t)-code;
-    return code > 0 ? code : 0;
-}
-
-static void add_inputs(const cim_row_set *set, const cim_inputs *in, ptrdiff_t first, ptrdiff_t vectors)
-{
-    for (ptrdiff_t row = 0; row < set->rows; row++)
-        for (ptrdiff_t vector = first; vector < first + vectors; vector++)
-            in->input_sums[vector] += in->codes[in->origins[vector] + in->offsets[row]];
-}
-
-/* A part of the codes [vectors][rows] of up to 64 vectors to bytes [rows][64]: its lower eight bits, or the upper. */
-static void turn_codes(const cim_row_set *set, const cim_inputs *in, ptrdiff_t first, cim_part part, int upper,
-                       uint8_t *turned)
+/* Codes of up to 64 vectors, side by side: [rows][64]. Adds each vector's to `input_sums`, where they are asked for. */
+CIM_TARGET static void turn_codes(const cim_row_set *set, const cim_inputs *in, ptrdiff_t first, int16_t *turned)
 {
     const ptrdiff_t vectors = in->vectors - first < LANES ? in->vectors - first : LANES;
+    int32_t sums[LANES] = {0};
     for (ptrdiff_t row = 0; row < set->rows; row++) {
         const int16_t *codes = in->codes + in->offsets[row];
+        int16_t *own = turned + row * LANES;
         for (ptrdiff_t vector = 0; vector < vectors; vector++)
-            turned[row * LANES + vector] = (uint8_t)(part_of(codes[in->origins[first + vector]], part) >> 8 * upper);
+            own[vector] = codes[in->origins[first + vector]];
+        for (ptrdiff_t vector = 0; vector < LANES; vector++)
+            sums[vector] += own[vector];
+    }
+    if (in->input_sums)
+        for (ptrdiff_t vector = 0; vector < vectors; vector++)
+            in->input_sums[first + vector] += sums[vector];
+}
+
+/* A part of codes, its lower eight bits or the upper: [rows][64] bytes. */
+CIM_TARGET static void cut_codes(const int16_t *turned, ptrdiff_t rows, cim_part part, int upper, uint8_t *bytes)
+{
+    const __m512i zero = _mm512_setzero_si512();
+    const __m128i shift = _mm_cvtsi32_si128(8 * upper);
+    for (ptrdiff_t at = 0; at < rows * LANES; at += 32) {
+        __m512i codes = _mm512_load_si512(turned + at);
+        if (part == CIM_NEGATIVE_PART)
+            codes = _mm512_sub_epi16(zero, codes);
+        if (part != CIM_TWOS_COMPLEMENT)
+            codes = _mm512_max_epi16(codes, zero);
+        _mm256_store_si256((__m256i *)(bytes + at), _mm512_cvtepi16_epi8(_mm512_srl_epi16(codes, shift)));
     }
 }
 
 /* Bits of six rows side by side: [batches of steps][groups][8 steps][64 vectors] bytes, for steps that cut `part`. */
-CIM_TARGET static void make_indices(const cim_row_set *set, const uint8_t *turned, cim_part part, int upper,
+CIM_TARGET static void make_indices(const cim_row_set *set, const uint8_t *bytes, cim_part part, int upper,
                                     uint8_t *indices)
 {
     const ptrdiff_t groups = (set->rows + ROWS - 1) / ROWS;
@@ -173,11 +184,37 @@ CIM_TARGET static void make_indices(const cim_row_set *set, const uint8_t *turne
                 const ptrdiff_t at = group * ROWS + row;
                 __m512i bit = _mm512_setzero_si512();
                 if (at < set->rows && set->step[step].mask)
-                    bit = _mm512_and_si512(_mm512_srl_epi16(_mm512_load_si512(turned + at * LANES), shift), one);
+                    bit = _mm512_and_si512(_mm512_srl_epi16(_mm512_load_si512(bytes + at * LANES), shift), one);
                 index = _mm512_or_si512(_mm512_add_epi8(index, index), bit);
             }
             _mm512_store_si512(own + group * STEPS * LANES, index);
         }
+    }
+}
+
+/* The transpose of 16 x 16 integers. */
+INLINE void transpose(__m512i *rows)
+{
+    __m512i pairs[16], quads[16];
+    UNROLL for (int row = 0; row < 16; row += 2) {
+        pairs[row] = _mm512_unpacklo_epi32(rows[row], rows[row + 1]);
+        pairs[row + 1] = _mm512_unpackhi_epi32(rows[row], rows[row + 1]);
+    }
+    UNROLL for (int row = 0; row < 16; row += 4)
+        UNROLL for (int half = 0; half < 2; half++) {
+            quads[row + 2 * half] = _mm512_unpacklo_epi64(pairs[row + half], pairs[row + 2 + half]);
+            quads[row + 2 * half + 1] = _mm512_unpackhi_epi64(pairs[row + half], pairs[row + 2 + half]);
+        }
+    /* quads[4 * i + j]: column j of each 128-bit lane, rows 4 i to 4 i + 3. */
+    UNROLL for (int column = 0; column < 4; column++) {
+        const __m512i low0 = _mm512_shuffle_i32x4(quads[column], quads[4 + column], 0x88);
+        const __m512i low1 = _mm512_shuffle_i32x4(quads[8 + column], quads[12 + column], 0x88);
+        const __m512i high0 = _mm512_shuffle_i32x4(quads[column], quads[4 + column], 0xDD);
+        const __m512i high1 = _mm512_shuffle_i32x4(quads[8 + column], quads[12 + column], 0xDD);
+        rows[column] = _mm512_shuffle_i32x4(low0, low1, 0x88);
+        rows[4 + column] = _mm512_shuffle_i32x4(high0, high1, 0x88);
+        rows[8 + column] = _mm512_shuffle_i32x4(low0, low1, 0xDD);
+        rows[12 + column] = _mm512_shuffle_i32x4(high0, high1, 0xDD);
     }
 }
 
@@ -186,13 +223,18 @@ CIM_TARGET static void turn_back(const int32_t *block, ptrdiff_t outputs, ptrdif
                                  ptrdiff_t stride)
 {
     const __mmask16 lanes = (__mmask16)((1u << outputs) - 1);
-    const __m512i column = _mm512_mullo_epi32(
-        _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), _mm512_set1_epi32(LANES));
-    for (ptrdiff_t vector = 0; vector < vectors; vector++) {
-        const ptrdiff_t lane = vector / 2 + vector % 2 * (LANES / 2);
-        const __m512i own = _mm512_i32gather_epi32(column, block + lane, 4);
-        int32_t *at = sums + vector * stride;
-        _mm512_mask_storeu_epi32(at, lanes, _mm512_add_epi32(_mm512_maskz_loadu_epi32(lanes, at), own));
+    for (ptrdiff_t lane = 0; lane < LANES; lane += 16) {
+        __m512i own[16];
+        UNROLL for (int output = 0; output < 16; output++)
+            own[output] = _mm512_load_si512(block + output * LANES + lane);
+        transpose(own);
+        for (ptrdiff_t index = 0; index < 16; index++) {
+            const ptrdiff_t vector = (lane + index) % (LANES / 2) * 2 + (lane + index) / (LANES / 2);
+            int32_t *at = sums + vector * stride;
+            if (vector < vectors)
+                _mm512_mask_storeu_epi32(
+                    at, lanes, _mm512_add_epi32(_mm512_maskz_loadu_epi32(lanes, at), own[index]));
+        }
     }
 }
 
@@ -230,25 +272,26 @@ int cim_multiply_tables(const cim_row_set *set, const cim_inputs *in, int32_t *s
 {
     const size_t groups = ((size_t)set->rows + ROWS - 1) / ROWS;
     const size_t batches = ((size_t)set->steps + STEPS - 1) / STEPS;
-    const size_t turned_bytes = (size_t)set->rows * LANES, index_bytes = batches * groups * STEPS * LANES;
+    const size_t values = (size_t)set->rows * LANES, index_bytes = batches * groups * STEPS * LANES;
     const size_t block_bytes = OUTPUTS * LANES * sizeof(int32_t), count_bytes = 2 * 64 * 64;
-    uint8_t *held = malloc(turned_bytes + index_bytes + block_bytes + count_bytes + 64);
+    uint8_t *held = malloc(3 * values + index_bytes + block_bytes + count_bytes + 64);
     if (!held)
         return 1;
     uint8_t *counts = held + 64 - (uintptr_t)held % 64;
-    uint8_t *indices = counts + count_bytes, *turned = indices + index_bytes;
-    int32_t *block = (int32_t *)(turned + turned_bytes);
+    uint8_t *indices = counts + count_bytes, *bytes = indices + index_bytes;
+    int16_t *turned = (int16_t *)(bytes + values);
+    int32_t *block = (int32_t *)(turned + values);
     count_shared_bits(counts);
-    memset(turned, 0, turned_bytes); /* lanes without a vector stay defined */
+    memset(turned, 0, values * sizeof *turned); /* lanes without a vector stay defined */
     memset(indices, 0, index_bytes);
+    memset(block, 0, block_bytes);
     int32_t outputs = 0;
     for (int32_t index = 0; index < set->planes; index++)
         if (set->plane[index].first_output + set->plane[index].outputs > outputs)
             outputs = set->plane[index].first_output + set->plane[index].outputs;
     for (ptrdiff_t vector = 0; vector < in->vectors; vector += LANES) {
         const ptrdiff_t vectors = in->vectors - vector < LANES ? in->vectors - vector : LANES;
-        if (in->input_sums)
-            add_inputs(set, in, vector, vectors);
+        turn_codes(set, in, vector, turned);
         for (int kind = 0; kind < 6; kind++) {
             const cim_part part = (cim_part)(kind / 2);
             int32_t used = 0;
@@ -256,8 +299,8 @@ int cim_multiply_tables(const cim_row_set *set, const cim_inputs *in, int32_t *s
                 used |= set->step[step].part == (int32_t)part && set->step[step].shift / 8 == kind % 2;
             if (!used)
                 continue;
-            turn_codes(set, in, vector, part, kind % 2, turned);
-            make_indices(set, turned, part, kind % 2, indices);
+            cut_codes(turned, set->rows, part, kind % 2, bytes);
+            make_indices(set, bytes, part, kind % 2, indices);
         }
         for (int32_t output = 0; output < outputs; output += OUTPUTS) {
             const int32_t own = outputs - output < OUTPUTS ? outputs - output : OUTPUTS;

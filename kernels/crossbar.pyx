@@ -137,8 +137,10 @@ cdef class RowSet:
         for index in range(reals.shape[0]):
             if not isfinite(reals[index]):
                 raise ValueError("a converter's reals are not all finite")
-        if not (0 <= integers[0] <= 2 and 0 <= integers[2] < 32 and 0 <= integers[5] <= 3 and 0 <= integers[8] < 16):
+        if not (0 <= integers[0] <= 2 and 0 <= integers[2] < 32 and 0 <= integers[5] <= 3):
             raise ValueError("a converter's conversion, shift or rounding is out of range")
+        if not (0 <= integers[9] < 16 and 0 <= integers[12] <= 1 and 0 <= integers[13] < 16):
+            raise ValueError("a converter's short conversion is out of range")
         adc.conversion, adc.half, adc.shift, adc.lowest, adc.highest = (
             integers[0], integers[1], integers[2], integers[3], integers[4]
         )

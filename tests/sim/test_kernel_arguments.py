@@ -27,7 +27,9 @@ class Call:
     planes: Any = None
     cells: Any = None
     factors: Any = None
-    integers: Any = field(default_factory=lambda: np.array([0, 0, 0, 0, 99, 0, 0, 99, 8, 0, 256, 0, 0], np.int32))
+    integers: Any = field(
+        default_factory=lambda: np.array([0] * 4 + [99] + [0] * 3 + [99, 8, 0, 256] + [0] * 4, np.int32)
+    )
     reals: Any = field(default_factory=lambda: np.array([1, 0, 99, 0, 1, 0], np.float32))
     counters: Any = field(default_factory=lambda: np.zeros(3, np.uint32))
     instructions: Any = KINDS[-1][0]
@@ -123,14 +125,16 @@ WRONG_ROW_SETS: list[tuple[dict[str, Any], str]] = [
     ({"cells": np.zeros(0, np.uint8)}, "not all there"),
     ({"factors": np.zeros(0, np.int32)}, "not all there"),
     ({"form": "tables", "cells": np.full(20, 64, np.uint8)}, "more than six bits"),
-    ({"integers": np.zeros(12, np.int32)}, "13 integers"),
-    ({"reals": np.zeros(5, np.float32)}, "13 integers"),
-    ({"counters": np.zeros(2, np.uint32)}, "13 integers"),
+    ({"integers": np.zeros(12, np.int32)}, "16 integers"),
+    ({"reals": np.zeros(5, np.float32)}, "16 integers"),
+    ({"counters": np.zeros(2, np.uint32)}, "16 integers"),
     ({"reals": changed(np.zeros(6, np.float32), 3, np.nan)}, "not all finite"),
     ({"reals": changed(np.zeros(6, np.float32), 5, np.inf)}, "not all finite"),
-    ({"integers": changed(np.zeros(13, np.int32), 0, 3)}, "conversion, shift or rounding"),
-    ({"integers": changed(np.zeros(13, np.int32), 2, 32)}, "conversion, shift or rounding"),
-    ({"integers": changed(np.zeros(13, np.int32), 5, -1)}, "conversion, shift or rounding"),
+    ({"integers": changed(np.zeros(16, np.int32), 0, 3)}, "conversion, shift or rounding"),
+    ({"integers": changed(np.zeros(16, np.int32), 2, 32)}, "conversion, shift or rounding"),
+    ({"integers": changed(np.zeros(16, np.int32), 5, -1)}, "conversion, shift or rounding"),
+    ({"integers": changed(np.zeros(16, np.int32), 9, 16)}, "short conversion"),
+    ({"integers": changed(np.zeros(16, np.int32), 13, -1)}, "short conversion"),
     # Other types, byte orders and strides than the kernels read.
     ({"cells": np.zeros(64, np.int16)}, "Buffer dtype mismatch"),
     ({"factors": np.zeros(16, np.int64)}, "Buffer dtype mismatch"),

@@ -83,6 +83,7 @@ typedef struct {
 
 typedef struct {
     const int16_t *codes;
+    ptrdiff_t codes_count;  /* how many there are */
     const int64_t *origins; /* [vectors], where each vector's window begins in `codes` */
     const int32_t *offsets; /* [rows], from there */
     ptrdiff_t vectors;

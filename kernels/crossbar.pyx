@@ -42,6 +42,7 @@ cdef extern from "crossbar.h":
 
     ctypedef struct cim_inputs:
         const int16_t* codes
+        Py_ssize_t codes_count
         const int64_t* origins
         const int32_t* offsets
         Py_ssize_t vectors
@@ -263,6 +264,7 @@ cdef class RowSet:
             if offsets[index] < 0 or offsets[index] >= codes.shape[0] - highest:
                 raise ValueError("a window reaches beyond the codes")
         inputs.codes, inputs.origins, inputs.offsets = &codes[0], &origins[0], &offsets[0]
+        inputs.codes_count = codes.shape[0]
         inputs.vectors, inputs.first_vector = origins.shape[0], first_vector
         inputs.input_sums = NULL if input_sums is None else &input_sums[0]
         multiply = self._function(instructions)

@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crossbar_windows.h"
+
 #ifndef CIM_AT_ONCE
 #define CIM_AT_ONCE(...) 0
 #endif
@@ -62,27 +64,30 @@ CIM_TARGET static inline int32_t sum_of_squares(const int16_t *part, ptrdiff_t r
 }
 
 /* All lines of all vectors, and, where noise is drawn, what each line's digits' squares add up to. */
-CIM_TARGET static void pack_inputs(
-    const cim_row_set *set, const cim_inputs *in, int16_t *codes, int16_t *part, uint8_t *lines, int32_t *squares)
+CIM_TARGET static void pack_inputs(const cim_row_set *set, const cim_inputs *in, cim_run *runs, int16_t *codes,
+                                   int16_t *part, uint8_t *lines, int32_t *squares)
 {
     const ptrdiff_t line_bytes = cim_line_bytes(set->format, set->rows);
-    int contiguous = 1;
-    for (int32_t row = 1; row < set->rows; row++)
-        contiguous &= in->offsets[row] == in->offsets[row - 1] + 1;
+    const ptrdiff_t count = find_runs(in->offsets, set->rows, runs);
+    const int is_in_place = count == 1 && set->rows % 32 == 0; /* no zeros behind the rows are needed */
+    int32_t last = 0;
+    for (int32_t row = 0; row < set->rows; row++)
+        last = in->offsets[row] > last ? in->offsets[row] : last;
     for (ptrdiff_t vector = 0; vector < in->vectors; vector++) {
-        const int16_t *window = in->codes + in->origins[vector];
-        if (contiguous)
-            memcpy(codes, window + in->offsets[0], (size_t)set->rows * sizeof *codes);
+        const int16_t *window = in->codes + in->origins[vector], *own = codes;
+        if (is_in_place)
+            own = window + runs[0].offset;
+        else if (count == 1)
+            memcpy(codes, window + runs[0].offset, (size_t)set->rows * sizeof *codes);
         else
-            for (int32_t row = 0; row < set->rows; row++)
-                codes[row] = window[in->offsets[row]];
+            copy_window(window, runs, count, in->origins[vector] + last + 4 <= in->codes_count, codes);
         if (in->input_sums)
-            in->input_sums[vector] += sum_of(codes, set->rows);
+            in->input_sums[vector] += sum_of(own, set->rows);
         for (int32_t index = 0; index < set->steps; index++) {
             const cim_step *step = &set->step[index];
-            const int16_t *digits = codes;
+            const int16_t *digits = own;
             if (step->part != CIM_TWOS_COMPLEMENT) {
-                part_of(codes, part, set->rows, step->part);
+                part_of(own, part, set->rows, step->part);
                 digits = part;
             }
             pack_digits(set, step, digits, lines + (vector * set->steps + index) * line_bytes);
@@ -129,14 +134,15 @@ static int multiply_planes(const cim_row_set *set, const cim_inputs *in, int32_t
     const int noisy = set->adc.conversion == CIM_ROUND && set->adc.noise > 0;
     /* Calls take CIM_LINES lines, also where fewer are left. */
     uint8_t *packed = calloc(lines + CIM_LINES, line_bytes);
-    int16_t *codes = calloc(padded_rows, sizeof *codes);
+    int16_t *codes = calloc(padded_rows + 4, sizeof *codes);
+    cim_run *runs = malloc((size_t)set->rows * sizeof *runs);
     int16_t *part = calloc(padded_rows, sizeof *part);
     uint8_t *held = malloc(scratch_lines * CIM_GROUP * sizeof(cim_sum) + 64);
     cim_sum *scratch = (cim_sum *)(held + 64 - (uintptr_t)held % 64); /* whole cache lines */
     int32_t *squares = malloc((noisy ? lines : 1) * sizeof *squares);
-    const int lacking = !packed || !codes || !part || !held || !squares;
+    const int lacking = !packed || !codes || !runs || !part || !held || !squares;
     if (!lacking) {
-        pack_inputs(set, in, codes, part, packed, noisy ? squares : NULL);
+        pack_inputs(set, in, runs, codes, part, packed, noisy ? squares : NULL);
         for (int32_t index = 0; index < set->planes; index++) {
             const cim_plane *plane = &set->plane[index];
             if (CIM_AT_ONCE(set, plane, in, packed, sums, sums_stride))
@@ -149,6 +155,7 @@ static int multiply_planes(const cim_row_set *set, const cim_inputs *in, int32_t
     }
     free(packed);
     free(codes);
+    free(runs);
     free(part);
     free(held);
     free(squares);

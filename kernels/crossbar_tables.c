@@ -22,6 +22,8 @@
 #define STEPS 8          /* steps summed at once */
 #define OUTPUTS 16       /* outputs whose sums are turned round together */
 
+#define FEW_RUNS 12      /* of neighbouring windows, so that copying each is faster than one code at a time */
+
 #include "crossbar_short.h"
 
 int cim_has_tables(void) { return cim_has_avx512() && __builtin_cpu_supports("avx512vbmi"); }
@@ -134,16 +136,33 @@ static column_function *const column_functions[2][4][STEPS] = {
     {ROW_OF(1, 2), ROW_OF(2, 2), ROW_OF(3, 2), ROW_OF(4, 2)},
 };
 
+/* One code of each vector, those of neighbouring windows together. */
+static inline void copy_runs(const int16_t *codes, const int64_t *origins, ptrdiff_t vectors, int16_t *own)
+{
+    for (ptrdiff_t from = 0, to; from < vectors; from = to) {
+        for (to = from + 1; to < vectors && origins[to] == origins[to - 1] + 1;)
+            to++;
+        memcpy(own + from, codes + origins[from], (size_t)(to - from) * sizeof *own);
+    }
+}
+
 /* Codes of up to 64 vectors, side by side: [rows][64]. Adds each vector's to `input_sums`, where they are asked for. */
 CIM_TARGET static void turn_codes(const cim_row_set *set, const cim_inputs *in, ptrdiff_t first, int16_t *turned)
 {
     const ptrdiff_t vectors = in->vectors - first < LANES ? in->vectors - first : LANES;
+    const int64_t *origins = in->origins + first;
+    int neighbours = 0; /* vectors whose windows begin one code after the one before */
+    for (ptrdiff_t vector = 1; vector < vectors; vector++)
+        neighbours += origins[vector] == origins[vector - 1] + 1;
     int32_t sums[LANES] = {0};
     for (ptrdiff_t row = 0; row < set->rows; row++) {
         const int16_t *codes = in->codes + in->offsets[row];
         int16_t *own = turned + row * LANES;
-        for (ptrdiff_t vector = 0; vector < vectors; vector++)
-            own[vector] = codes[in->origins[first + vector]];
+        if (neighbours + FEW_RUNS > vectors)
+            copy_runs(codes, origins, vectors, own);
+        else
+            for (ptrdiff_t vector = 0; vector < vectors; vector++)
+                own[vector] = codes[origins[vector]];
         for (ptrdiff_t vector = 0; vector < LANES; vector++)
             sums[vector] += own[vector];
     }

@@ -135,8 +135,9 @@ def apply_vector(op: VectorOp, tensors: Mapping[str, Array], constants: Constant
         case Requantize():
             return _round(_scaled(tensors[op.src], constants[op.multiplier]), op.low, op.high)
         case AddCodes():
-            a = _scaled(tensors[op.a], constants[op.multiplier_a])
-            return _round(a + _scaled(tensors[op.b], constants[op.multiplier_b]), op.low, op.high)
+            total = _scaled(tensors[op.a], constants[op.multiplier_a])
+            total += _scaled(tensors[op.b], constants[op.multiplier_b])
+            return _round(total, op.low, op.high)
         case Rectify():
             return np.maximum(tensors[op.src], 0)
         case PoolMax():
@@ -180,11 +181,14 @@ def matmul(op: MatMul, codes: Array, weights: Array, bias: Array) -> Array:
 
 def _scaled(tensor: Array, multiplier: Array) -> Array:
     per_channel = multiplier.reshape(-1, *(1,) * (tensor.ndim - 2))
-    return np.asarray(tensor.astype(np.float64) * per_channel)
+    return np.asarray(np.multiply(tensor, per_channel, dtype=np.float64))
 
 
 def _round(values: Array, low: int, high: int) -> Array:
-    return np.clip(np.rint(values), low, high).astype(np.int64)
+    """`clip(rint(values), low, high)`; `values` are lost."""
+    np.rint(values, out=values)
+    np.clip(values, low, high, out=values)
+    return values.astype(np.int64)
 
 
 def _cut(image: Array, window: Window, fill: float) -> Array:

@@ -92,11 +92,8 @@ class States:
         """
         largest = float((self.mean + SIGMAS * self.sigma).max())
         fitting = math.floor(math.log2(LARGEST_VALUE / largest))
-        smallest = float(self.sigma.min())
-        enough = MOST_FRACTION_BITS
-        if smallest > 0:
-            enough = math.ceil(math.log2(UNSEEN_SHARE / (math.sqrt(12) * smallest)))
-        return max(0, min(MOST_FRACTION_BITS, fitting, enough))
+        finest = max(float(self.sigma.min()) * math.sqrt(12) / UNSEEN_SHARE, 2.0**-MOST_FRACTION_BITS)
+        return max(0, min(fitting, math.ceil(-math.log2(finest))))
 
 
 def programmed_cells(

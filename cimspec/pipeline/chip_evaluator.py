@@ -9,7 +9,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,7 @@ class ChipEvaluator:
         calibration: Images,
         *,
         seeds: tuple[int, ...],
+        cache_bytes: int = CACHE_BYTES,
     ) -> None:
         """`seeds` key the chips, one for each; `calibration` are images to take ADC ranges from."""
         self._tables = tables
@@ -70,16 +71,20 @@ class ChipEvaluator:
         self._samples = sample_inputs(tables.graph, tables.weights, calibration, CALIBRATED_VECTORS)
         self._ranges: dict[tuple[str, Precision], float] = {}
         self._layers: OrderedDict[tuple[str, Precision, int], ProductLayer] = OrderedDict()
-        self._tensors = TensorCache(CACHE_BYTES)
+        self._tensors = TensorCache(cache_bytes)
         self._threads = ThreadPoolExecutor(os.cpu_count())
 
     def quality(self, policy: Policy) -> Quality:
         """The quality of the network quantized to `policy`, on the chip, without fine-tuning."""
+        outputs = torch.from_numpy(self.outputs(policy)).float()
+        return measure(outputs, self._float_outputs, self._labels, self._temperature)
+
+    def outputs(self, policy: Policy) -> Array:
+        """What the network gives for each image: `[images, classes]`."""
         network = integer_network(self._tables.graph, quantize(self._tables, policy))
         program = compile_program(self._tables.graph, policy, self._chip)
-        run = _Evaluation(self, program, network.constants, policy)
-        outputs = torch.from_numpy(run.value(program.output)).flatten(1).float()
-        return measure(outputs, self._float_outputs, self._labels, self._temperature)
+        values = _Evaluation(self, program, network.constants, policy).value(program.output)
+        return values.reshape(len(values), -1)
 
     def layer_output(self, program: Program, layer: CrossbarLayer, constants: Constants, codes: Array) -> Array:
         """One layer's output on all chips, each with its share of the images."""
@@ -97,16 +102,17 @@ class ChipEvaluator:
     ) -> ProductLayer:
         key = (layer.name, layer.op.precision, seed)
         if key not in self._layers:
-            if self._chip.adc.range is AdcRange.CALIBRATED:
-                layer = CrossbarLayer(layer.op, self._range(program, layer, constants), layer.body)
+            layer = replace(layer, full_scale=self.full_scale(program, layer, constants))
             self._layers[key] = program_layer(program, layer, constants, seed=seed, index=index)
             if len(self._layers) > MOST_LAYERS:
                 self._layers.popitem(last=False)
         self._layers.move_to_end(key)
         return self._layers[key]
 
-    def _range(self, program: Program, layer: CrossbarLayer, constants: Constants) -> float:
-        """The calibrated range, from what the float network sends into the layer: it depends on no other layer."""
+    def full_scale(self, program: Program, layer: CrossbarLayer, constants: Constants) -> float | None:
+        """A calibrated range, from what the float network sends into the layer: it depends on no other layer."""
+        if self._chip.adc.range is not AdcRange.CALIBRATED:
+            return None
         op = layer.op
         key = (layer.name, op.precision)
         if key not in self._ranges:

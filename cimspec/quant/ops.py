@@ -130,7 +130,7 @@ def sources(op: IntegerOp) -> tuple[str, ...]:
 
 
 def apply_vector(op: VectorOp, tensors: Mapping[str, Array], constants: Constants) -> Array:
-    """The result of one digital operation. Integers stay int64; sums that an ADC made inexact are float64."""
+    """The result of one digital operation: codes are int16 where they fit, sums int64 (float64 if inexact)."""
     match op:
         case Requantize():
             return _round(_scaled(tensors[op.src], constants[op.multiplier]), op.low, op.high)
@@ -185,10 +185,10 @@ def _scaled(tensor: Array, multiplier: Array) -> Array:
 
 
 def _round(values: Array, low: int, high: int) -> Array:
-    """`clip(rint(values), low, high)`; `values` are lost."""
+    """`clip(rint(values), low, high)` as codes; `values` are lost."""
     np.rint(values, out=values)
     np.clip(values, low, high, out=values)
-    return values.astype(np.int64)
+    return values.astype(np.int16 if -(1 << 15) <= low and high < 1 << 15 else np.int64)
 
 
 def _cut(image: Array, window: Window, fill: float) -> Array:

@@ -20,7 +20,7 @@ from cimspec.sim.mvm import flat_inputs
 from cimspec.sim.reads import blocks_read
 from cimspec.sim.row_set import Inputs
 
-CHUNK_VALUES = 1 << 21
+CHUNK_VALUES = 1 << 19
 """Values of a layer's output at once, for each core: larger arrays leave the caches, smaller ones cost more calls."""
 
 MOST_INPUTS = 100

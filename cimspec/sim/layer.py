@@ -71,6 +71,9 @@ class ProductLayer:
         """
         device = layout.chip.device
         programmed = programmed_cells(layout, weights, device, seed=seed, layer=layer)
+        cells = programmed.values
+        if not programmed.fraction_bits and layout.chip.largest_cell <= np.iinfo(np.int8).max:
+            cells = cells.astype(np.int8)  # differences fit, too
         flipped = layout.flipped(weights)
         noise = _noise(layout, seed, layer)
         row_sets = []
@@ -79,7 +82,7 @@ class ProductLayer:
             columns = [range(layout.columns)] if blocks is None else _columns(blocks, rows)
             planes: list[Plane] = []
             for part in columns:
-                planes += block_planes(layout, programmed.values, flipped[rows], rows, part)
+                planes += block_planes(layout, cells, flipped[rows], rows, part)
             if not planes:
                 idle.append(layout.input_of_row(rows))
                 continue
@@ -89,7 +92,7 @@ class ProductLayer:
                     rows,
                     layout.input_of_row(rows),
                     tuple(planes),
-                    unit_plane(layout, programmed.values, rows) if reads_unit else None,
+                    unit_plane(layout, cells, rows) if reads_unit else None,
                     layout.unit_factors(flipped[rows]) if reads_unit else np.zeros(layout.outputs, np.int64),
                     Converter.of(layout.chip, full_scale, rows=len(rows), steps=steps),
                     steps,

@@ -188,7 +188,7 @@ def _round(values: Array, low: int, high: int) -> Array:
     """`clip(rint(values), low, high)` as codes; `values` are lost."""
     np.rint(values, out=values)
     np.clip(values, low, high, out=values)
-    return values.astype(np.int16 if -(1 << 15) <= low and high < 1 << 15 else np.int64)
+    return values.astype(np.int16 if low >= -(1 << 15) and high < 1 << 15 else np.int64)
 
 
 def _cut(image: Array, window: Window, fill: float) -> Array:

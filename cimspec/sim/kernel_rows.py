@@ -150,7 +150,7 @@ def reach(row_set: RowSet, plane: Plane) -> tuple[int, int]:
     lowest, highest = plane.extremes()
     widest = _widest_digit(row_set)
     if row_set.converter.converts_products and has_sign(row_set.steps):
-        most = max(-lowest, highest) * widest
+        most = (highest - lowest) * widest  # inputs can take the sign of every cell
         return -most, most
     return lowest * widest, highest * widest
 

@@ -16,7 +16,7 @@ IntArray = npt.NDArray[Any]
 class Plane:
     """One slice, of one sign, of the weights of neighbouring outputs: each of its columns is converted apart."""
 
-    cells: IntArray  # [rows, outputs] int16, int8 where they fit; a row driven with the opposite sign, a subtracted column: negative
+    cells: IntArray  # [rows, outputs] int8 or int16; a row driven with the opposite sign, a subtracted column: negative
     factors: npt.NDArray[np.int64]  # [outputs], what codes are multiplied by
     first_output: int
     number: int  # of the plane in its layer

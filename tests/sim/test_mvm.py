@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 
 from cimspec.sim.mvm import mvm
-from cimspec.spec.chip import Adc, AdcStep, Chip, Crossbar, Encoding, Subtraction
+from cimspec.spec.chip import Adc, AdcConversion, AdcStep, Chip, Crossbar, Encoding, Subtraction
 from cimspec.spec.device import Device
 from tests.sim.strategies import Product, products
 
@@ -184,3 +184,18 @@ def test_sums_beyond_float32_are_refused():
             weight_bits=8,
             activation_bits=8,
         )
+
+
+def test_signed_inputs_and_cells_of_both_signs_can_clip_a_whole_product():
+    # Differences in one column, whole products: M = 2 * 1 * 31 = 62. Full scale 31 makes codes -32 .. 31 of lsb 1.
+    # Weights (1, -1), inputs (31, -31): S = 62, clipped to 31, though each sign of cells alone reaches but 31.
+    adc = Adc(
+        bits=6,
+        conversion=AdcConversion.PER_PRODUCT,
+        step=AdcStep.POWER_OF_TWO,
+        subtraction=Subtraction.BEFORE_ADC,
+    )
+    chip = make_chip(Encoding.DIFFERENTIAL_COLUMNS, adc=adc, cell_bits=1)
+    options = {"weight_bits": 2, "activation_bits": 6, "signed_inputs": True, "full_scale": 31}
+    for engine in ("kernel", "reference"):
+        assert mvm(chip, [[1, -1]], [[31, -31]], engine=engine, **options).tolist() == [[31]]

@@ -2,7 +2,8 @@
 
 Tables + chip + Split -> Policy -> Quality. The integer network is executed as its Program would be, layer by layer;
 what a layer makes of the precisions before it is kept, and so are programmed cells. Several chips are made, each of
-which sees its share of the images, so that a policy is not fitted to one chip's errors.
+which sees its share of the images, so that a policy is not fitted to one chip's errors. Cells that stray are rounded to
+steps that are small against their errors, which doubles the speed.
 """
 
 import os
@@ -103,7 +104,7 @@ class ChipEvaluator:
         key = (layer.name, layer.op.precision, seed)
         if key not in self._layers:
             layer = replace(layer, full_scale=self.full_scale(program, layer, constants))
-            self._layers[key] = program_layer(program, layer, constants, seed=seed, index=index)
+            self._layers[key] = program_layer(program, layer, constants, seed=seed, index=index, coarse=True)
             if len(self._layers) > MOST_LAYERS:
                 self._layers.popitem(last=False)
         self._layers.move_to_end(key)

@@ -84,16 +84,19 @@ class States:
 
     @property
     def fraction_bits(self) -> int:
-        """Bits behind the point: so that the largest conductance fits 16 bits with its sign, and no more than matter.
-
-        Rounding to `2^-f` levels has a standard deviation of `2^-f / sqrt(12)`. Where that is a sixteenth of the
-        programming error or less, finer steps would not show: they would add less than 0.4 % to its variance. Errors of
-        several steps also make rounding unbiased.
-        """
+        """Bits behind the point, so that the largest conductance fits 16 bits with its sign."""
         largest = float((self.mean + SIGMAS * self.sigma).max())
-        fitting = math.floor(math.log2(LARGEST_VALUE / largest))
+        return max(0, min(MOST_FRACTION_BITS, math.floor(math.log2(LARGEST_VALUE / largest))))
+
+    @property
+    def coarse_fraction_bits(self) -> int:
+        """No more of them than matter: often few enough for 8-bit cells, which are twice as fast.
+
+        Rounding to `2^-f` levels has a standard deviation of `2^-f / sqrt(12)`: here a sixteenth of the programming error
+        or less, which adds less than 0.4 % to its variance. Errors of several steps also make rounding unbiased.
+        """
         finest = max(float(self.sigma.min()) * math.sqrt(12) / UNSEEN_SHARE, 2.0**-MOST_FRACTION_BITS)
-        return max(0, min(fitting, math.ceil(-math.log2(finest))))
+        return max(0, min(self.fraction_bits, math.ceil(-math.log2(finest))))
 
 
 def programmed_cells(
@@ -105,11 +108,13 @@ def programmed_cells(
     layer: int,
     rows: range | None = None,
     columns: range | None = None,
+    coarse: bool = False,
 ) -> ProgrammedCells:
     """The cells of weights `[outputs, inputs]` as `device` holds them, keyed by `seed` and `layer` (its index).
 
     `rows` and `columns` cut a rectangle out of the layer; its cells are those of the whole. The unit column of the
     offset encoding is a column of ones like any other. A device whose cells are exact gives the plain digits.
+    `coarse` rounds to steps that are small against the programming error, instead of the finest.
     """
     rows = range(layout.rows) if rows is None else rows
     columns = range(layout.columns) if columns is None else columns
@@ -117,16 +122,17 @@ def programmed_cells(
     if device.cells_are_exact:
         return ProgrammedCells(digits[rows.start : rows.stop, columns.start : columns.stop].copy(), 0, 0.0)
     states = States.of(device, layout.chip.crossbar.cell_bits)
+    fraction_bits = states.coarse_fraction_bits if coarse else states.fraction_bits
     maker = _Maker(layout, np.abs(digits), device, states, seed, layer)
     values = np.empty((len(rows), len(columns)), np.int16)
     for part_rows, part_columns in _parts(layout, rows, columns, device):
-        fixed = np.rint(maker.conductances(part_rows, part_columns) * (1 << states.fraction_bits))
+        fixed = np.rint(maker.conductances(part_rows, part_columns) * (1 << fraction_bits))
         fixed = np.minimum(fixed, LARGEST_VALUE)
         if layout.encoding is Encoding.DIFFERENTIAL_ROWS:
             fixed *= np.where(np.arange(part_rows.start, part_rows.stop) % 2, -1, 1)[:, None]
         at_rows = slice(part_rows.start - rows.start, part_rows.stop - rows.start)
         values[at_rows, part_columns.start - columns.start : part_columns.stop - columns.start] = fixed
-    return ProgrammedCells(values, states.fraction_bits, float(states.mean[0]))
+    return ProgrammedCells(values, fraction_bits, float(states.mean[0]))
 
 
 def read_noise_levels(device: Device, chip: Chip) -> float:

@@ -85,10 +85,11 @@ class Machine:
         seed: int = 0,
         engine: Engine = Engine.KERNEL,
         shortcut: bool = True,
+        coarse: bool = False,
     ) -> "Machine":
-        """Program the cells of all layers, whose index keys what their devices draw."""
+        """Program the cells of all layers, whose index keys what their devices draw; `coarse`ly, to fewer bits."""
         layers = {
-            layer.name: program_layer(program, layer, constants, seed=seed, index=index)
+            layer.name: program_layer(program, layer, constants, seed=seed, index=index, coarse=coarse)
             for index, layer in enumerate(program.layers)
         }
         return cls(program, constants, layers, engine, shortcut)
@@ -113,7 +114,7 @@ class Machine:
 
 
 def program_layer(
-    program: Program, layer: CrossbarLayer, constants: Constants, *, seed: int, index: int
+    program: Program, layer: CrossbarLayer, constants: Constants, *, seed: int, index: int, coarse: bool = False
 ) -> ProductLayer:
     """The cells that a layer's schedule reads, as they come out for `seed`; `index` is the layer's in the program."""
     op = layer.op
@@ -125,6 +126,7 @@ def program_layer(
         blocks=blocks_read(program, layer),
         seed=seed,
         layer=index,
+        coarse=coarse,
     )
 
 

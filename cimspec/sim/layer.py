@@ -64,13 +64,14 @@ class ProductLayer:
         blocks: Sequence[Block] | None = None,
         seed: int = 0,
         layer: int = 0,
+        coarse: bool = False,
     ) -> "ProductLayer":
         """Program weights `[outputs, inputs]`: all of them, or those of some `blocks` of the layout.
 
-        `seed` and `layer` key what devices draw.
+        `seed` and `layer` key what devices draw; `coarse` rounds cells to fewer bits (device.py).
         """
         device = layout.chip.device
-        programmed = programmed_cells(layout, weights, device, seed=seed, layer=layer)
+        programmed = programmed_cells(layout, weights, device, seed=seed, layer=layer, coarse=coarse)
         cells = programmed.values
         if not programmed.fraction_bits and layout.chip.largest_cell <= np.iinfo(np.int8).max:
             cells = cells.astype(np.int8)  # differences fit, too

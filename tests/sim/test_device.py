@@ -119,10 +119,21 @@ def test_programming_errors_have_the_spread_that_was_asked_for(device, sigma):
 def test_conductances_are_never_negative():
     levels = large_layer().levels(Device(program_sigma=0.2))
     assert levels.min() == 0.0
-    # Half of the empty cells would be; those within half a step of the fixed point (1/8 level) round to zero, too:
-    # Phi((1/16) / 0.6) = Phi(0.104) = 0.5415 (sigma = 0.2 * 3 levels).
+    # Half of the empty cells would be.
     empty = levels[large_layer().digits == 0]
-    assert abs((empty == 0).mean() - 0.5415) < 5 * 0.5 / np.sqrt(empty.size) + 1e-3
+    assert abs((empty == 0).mean() - 0.5) < 5 * 0.5 / np.sqrt(empty.size) + 1e-3
+
+
+def test_coarse_cells_are_the_same_cells_rounded_further():
+    layout, weights = large_layer().layout, large_layer().weights
+    device = Device(program_sigma=0.05)
+    fine, coarse = (
+        programmed_cells(layout, weights, device, seed=1, layer=0, coarse=coarse) for coarse in (False, True)
+    )
+    # sigma = 0.15 levels: 16 / (sqrt(12) * 0.15) = 30.8 < 2^5; the largest conductance, 3 + 6 * 0.15, fits 8 bits.
+    assert (fine.fraction_bits, coarse.fraction_bits) == (12, 5)
+    assert np.abs(fine.values / 2**12 - coarse.values / 2**5).max() <= 2**-6 + 2**-13
+    assert coarse.values.max() <= 127
 
 
 def test_cells_follow_the_documented_draws():
@@ -247,9 +258,13 @@ def test_six_sigma_fit_the_fixed_point(ratio, sigma, relative, cell_bits):
     largest = (states.mean + 6 * states.sigma).max() * 2**states.fraction_bits
     assert largest <= 32767
     assert 0 <= states.fraction_bits <= 12
-    # Finer steps would not fit, or not show: rounding strays by a sixteenth of the programming error or less.
-    unseen = 2.0**-states.fraction_bits / math.sqrt(12) <= states.sigma.min() / 16
-    assert states.fraction_bits == 12 or 2 * largest > 32767 or unseen
+    assert states.fraction_bits == 12 or 2 * largest > 32767
+    # Coarse steps are as fine, or rounding strays by a sixteenth of the programming error or less, but by more than half
+    # of that.
+    strays = 2.0**-states.coarse_fraction_bits / math.sqrt(12)
+    assert states.coarse_fraction_bits <= states.fraction_bits
+    assert states.coarse_fraction_bits == states.fraction_bits or strays <= states.sigma.min() / 16
+    assert states.coarse_fraction_bits == 0 or states.sigma.min() == 0 or 2 * strays > states.sigma.min() / 16
 
 
 def test_what_lies_beyond_is_clipped():

@@ -99,6 +99,12 @@ cim_function cim_multiply_portable, cim_multiply_avx2; /* WORDS */
 cim_function cim_multiply_avx512;                     /* BYTES, WORDS */
 cim_function cim_multiply_bits, cim_multiply_tables;
 
+/* `total += sums * lsb + constants` for [vectors, outputs], each operation rounded to float64 where it is one. */
+void cim_add_integers(const int32_t *sums, ptrdiff_t vectors, ptrdiff_t outputs, int64_t lsb, const int64_t *constants,
+                      int64_t *total);
+void cim_add_reals(const int32_t *sums, ptrdiff_t vectors, ptrdiff_t outputs, double lsb, const double *constants,
+                   double *total);
+
 int cim_has_avx2(void);
 int cim_has_avx512(void);
 int cim_has_bits(void);

@@ -58,6 +58,8 @@ cdef extern from "crossbar.h":
     int cim_multiply_bits(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
     int cim_multiply_tables(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
     Py_ssize_t cim_column_bytes(int32_t, int32_t, int32_t) nogil
+    void cim_add_integers(const int32_t*, Py_ssize_t, Py_ssize_t, int64_t, const int64_t*, int64_t*) nogil
+    void cim_add_reals(const int32_t*, Py_ssize_t, Py_ssize_t, double, const double*, double*) nogil
     int cim_has_avx2()
     int cim_has_avx512()
     int cim_has_bits()
@@ -281,12 +283,10 @@ def add_integers(
     int64_t[:, ::1] total,          # OUT [vectors, outputs], added to
 ):
     """`total += sums * lsb + constants`."""
-    cdef Py_ssize_t vector, output
     check_shapes(sums, constants.shape[0], total.shape[0], total.shape[1])
-    with nogil:
-        for vector in range(sums.shape[0]):
-            for output in range(sums.shape[1]):
-                total[vector, output] += sums[vector, output] * lsb + constants[output]
+    if sums.shape[0] and sums.shape[1]:
+        with nogil:
+            cim_add_integers(&sums[0, 0], sums.shape[0], sums.shape[1], lsb, &constants[0], &total[0, 0])
 
 
 def add_reals(
@@ -296,12 +296,10 @@ def add_reals(
     double[:, ::1] total,           # OUT [vectors, outputs], added to
 ):
     """`total += sums * lsb + constants`, each operation rounded to float64."""
-    cdef Py_ssize_t vector, output
     check_shapes(sums, constants.shape[0], total.shape[0], total.shape[1])
-    with nogil:
-        for vector in range(sums.shape[0]):
-            for output in range(sums.shape[1]):
-                total[vector, output] += sums[vector, output] * lsb + constants[output]
+    if sums.shape[0] and sums.shape[1]:
+        with nogil:
+            cim_add_reals(&sums[0, 0], sums.shape[0], sums.shape[1], lsb, &constants[0], &total[0, 0])
 
 
 cdef int check_shapes(

@@ -34,6 +34,9 @@ CHUNK_PRODUCTS = 1 << 16
 FEWEST_VECTORS, MOST_VECTORS = 64, 512
 """In a chunk."""
 
+CHUNKS_OF_THREAD = 4
+"""At least, where there are so many: threads end together although some are slower."""
+
 
 class Engine(StrEnum):
     """Who computes products."""
@@ -127,7 +130,10 @@ class ProductLayer:
                 each.add(instructions, own, total[chunk], input_sums)
             self._take_offsets_off(own, input_sums, total[chunk])
 
-        size = max(FEWEST_VECTORS, min(MOST_VECTORS, CHUNK_PRODUCTS // self.layout.outputs // 64 * 64))
+        size = min(MOST_VECTORS, CHUNK_PRODUCTS // self.layout.outputs)
+        if threads > 1:
+            size = min(size, vectors // (threads * CHUNKS_OF_THREAD))
+        size = max(FEWEST_VECTORS, size // FEWEST_VECTORS * FEWEST_VECTORS)
         chunks = [slice(start, min(vectors, start + size)) for start in range(0, vectors, size)]
         if threads < 2 or len(chunks) < 2:
             for chunk in chunks:

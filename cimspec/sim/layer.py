@@ -76,7 +76,7 @@ class ProductLayer:
         device = layout.chip.device
         programmed = programmed_cells(layout, weights, device, seed=seed, layer=layer, coarse=coarse)
         cells = programmed.values
-        if not programmed.fraction_bits and layout.chip.largest_cell <= np.iinfo(np.int8).max:
+        if device.cells_are_exact and layout.chip.largest_cell <= np.iinfo(np.int8).max:
             cells = cells.astype(np.int8)  # differences fit, too
         flipped = layout.flipped(weights)
         noise = _noise(layout, seed, layer)

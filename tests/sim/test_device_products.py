@@ -16,10 +16,16 @@ from tests.sim.variants import KINDS, Variant
 
 def make_chip(
     device: Device, *, encoding: Encoding = Encoding.OFFSET, rows: int = 4, adc: Adc | None = None, dac_bits: int = 1,
-    **crossbar,
+    cell_bits: int = 2, **crossbar,
 ) -> Chip:  # fmt: skip
     made = Crossbar(
-        rows=rows, columns=64, cell_bits=2, encoding=encoding, write_latency_ns=1.0, read_latency_ns=1.0, **crossbar
+        rows=rows,
+        columns=64,
+        cell_bits=cell_bits,
+        encoding=encoding,
+        write_latency_ns=1.0,
+        read_latency_ns=1.0,
+        **crossbar,
     )
     return Chip(name="test", crossbar=made, adc=adc or Adc(bits=16), dac=Dac(bits=dac_bits), device=device)
 
@@ -204,3 +210,13 @@ def test_a_seed_repeats_and_another_differs():
     )
     assert np.array_equal(first, again)
     assert np.mean(first != other) > 0.9
+
+
+@pytest.mark.parametrize("cell_bits", [1, 4, 7])
+def test_cells_that_stray_far_keep_their_value(cell_bits: int):
+    # Conductances of many levels, in steps of a whole level or so: beyond what 8 bits hold.
+    device = Device(on_off_ratio=1.1, program_sigma=1.0)
+    chip = make_chip(device, rows=16, adc=Adc(bits=8), cell_bits=cell_bits)
+    rng = np.random.default_rng(0)
+    weights, inputs = rng.integers(-127, 128, (5, 50)), rng.integers(0, 16, (5, 50))
+    both(chip, weights, inputs, weight_bits=8, activation_bits=4)

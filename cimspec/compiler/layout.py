@@ -20,6 +20,9 @@ from cimspec.spec.chip import Chip, Encoding
 Cells = npt.NDArray[np.int16]
 Flips = npt.NDArray[np.bool_]
 
+CELLS_AT_ONCE = 1 << 15
+"""Cells made at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -125,7 +128,7 @@ class Layout:
         if self.chip.crossbar.complements:
             for rows in self.row_sets():
                 part = cells[rows.start : rows.stop]
-                part[:] = np.where(self._flips(part), self.chip.largest_cell - part, part)
+                np.subtract(self.chip.largest_cell, part, out=part, where=self._flips(part))
         return cells
 
     def flipped(self, weights: npt.NDArray[np.integer]) -> dict[range, Flips]:
@@ -153,17 +156,29 @@ class Layout:
         return flips
 
     def _plain_cells(self, weights: npt.NDArray[np.integer]) -> Cells:
-        integers = weights.T.astype(np.int32)  # [inputs, outputs]
+        """Cells without complements, made of some inputs at a time: integers on the way are wider than cells."""
+        cells = np.empty((self.rows, self.columns), np.int16)
+        rows_of_input = self.rows // self.inputs
+        at_once = max(1, CELLS_AT_ONCE // (rows_of_input * self.columns))
+        for start in range(0, self.inputs, at_once):
+            integers = weights[:, start : start + at_once].T.astype(np.int32)  # [inputs, outputs]
+            part = self._cells_of(integers)
+            cells[start * rows_of_input : start * rows_of_input + len(part)] = part
+        return cells
+
+    def _cells_of(self, integers: npt.NDArray[np.int32]) -> Cells:
+        """Cells `[rows, columns]` of some inputs' weights `[inputs, outputs]`."""
         match self.encoding:
             case Encoding.DIFFERENTIAL_COLUMNS:
                 signs = np.stack([np.maximum(integers, 0), np.maximum(-integers, 0)], axis=-1)
                 return self._interleave(signs)
             case Encoding.DIFFERENTIAL_ROWS:
                 rows = np.stack([np.maximum(integers, 0), np.maximum(-integers, 0)], axis=1)
-                drive = np.where(np.arange(self.rows) % 2, -1, 1)[:, None]
-                return (self._interleave(rows.reshape(self.rows, -1, 1)) * drive).astype(np.int16)
+                cells = self._interleave(rows.reshape(2 * len(integers), -1, 1))
+                np.negative(cells[1::2], out=cells[1::2])
+                return cells
             case Encoding.OFFSET:
-                unit = np.ones((self.rows, 1), np.int16)
+                unit = np.ones((len(integers), 1), np.int16)
                 return np.concatenate([self._interleave((integers + self.offset)[..., None]), unit], axis=1)
             case Encoding.TWOS_COMPLEMENT:
                 return self._interleave(integers[..., None])

@@ -41,7 +41,7 @@ UNSEEN_SHARE = 16
 SIGMAS = 6
 """Programming errors up to here fit the fixed point; cells beyond are clipped."""
 
-CHUNK_CELLS = 1 << 20
+CHUNK_CELLS = 1 << 15
 """Cells worked on at once, in float64."""
 
 
@@ -119,12 +119,15 @@ def programmed_cells(
     rows = range(layout.rows) if rows is None else rows
     columns = range(layout.columns) if columns is None else columns
     digits = layout.cells(weights)
+    is_whole = digits.shape == (len(rows), len(columns))
     if device.cells_are_exact:
-        return ProgrammedCells(digits[rows.start : rows.stop, columns.start : columns.stop].copy(), 0, 0.0)
+        exact = digits if is_whole else digits[rows.start : rows.stop, columns.start : columns.stop].copy()
+        return ProgrammedCells(exact, 0, 0.0)
     states = States.of(device, layout.chip.crossbar.cell_bits)
     fraction_bits = states.coarse_fraction_bits if coarse else states.fraction_bits
-    maker = _Maker(layout, np.abs(digits), device, states, seed, layer)
-    values = np.empty((len(rows), len(columns)), np.int16)
+    maker = _Maker(layout, digits, device, states, seed, layer)
+    # Parts of the whole do without the digits of others, so they take the places of their own.
+    values = digits if is_whole else np.empty((len(rows), len(columns)), np.int16)
     for part_rows, part_columns in _parts(layout, rows, columns, device):
         fixed = np.rint(maker.conductances(part_rows, part_columns) * (1 << fraction_bits))
         fixed = np.minimum(fixed, LARGEST_VALUE)
@@ -150,7 +153,7 @@ class _Maker:
     """Makes conductances of one layer."""
 
     layout: Layout
-    digits: Values  # of the whole layer, without signs
+    digits: Values  # of the whole layer
     device: Device
     states: States
     seed: int
@@ -175,7 +178,7 @@ class _Maker:
     def _cells(self, rows: range, columns: range) -> Reals:
         """Programming, drift and stuck cells."""
         device, states = self.device, self.states
-        digits = self.digits[rows.start : rows.stop, columns.start : columns.stop]
+        digits = np.abs(self.digits[rows.start : rows.stop, columns.start : columns.stop])
         cells: Reals = states.mean[digits]
         if states.sigma.any():
             cells += states.sigma[digits] * self._normals(Purpose.PROGRAM, rows, columns)

@@ -74,11 +74,11 @@ class ProductLayer:
         `seed` and `layer` key what devices draw; `coarse` rounds cells to fewer bits (device.py).
         """
         device = layout.chip.device
+        flipped = layout.flipped(weights)  # before cells are held, as it makes them for itself
         programmed = programmed_cells(layout, weights, device, seed=seed, layer=layer, coarse=coarse)
         cells = programmed.values
         if device.cells_are_exact and layout.chip.largest_cell <= np.iinfo(np.int8).max:
             cells = cells.astype(np.int8)  # differences fit, too
-        flipped = layout.flipped(weights)
         noise = _noise(layout, seed, layer)
         row_sets = []
         idle = [np.zeros(0, np.int64)]

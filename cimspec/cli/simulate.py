@@ -27,6 +27,9 @@ def simulate(
     reference: Annotated[
         bool, typer.Option("--reference", help="compute in plain numpy, conversion by conversion; slow")
     ] = False,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, max=2**31 - 1, help="of what devices draw: another number, another chip")
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Execute a compiled Program on inputs of yours or on a built-in test split.
@@ -46,6 +49,7 @@ def simulate(
                 images,
                 engine=Engine.REFERENCE if reference else Engine.KERNEL,
                 shortcut=not reference,
+                seed=seed,
                 progress=lambda done: progress(done, len(images), "executing the program"),
             )
         except ValueError as error:

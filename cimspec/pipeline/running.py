@@ -20,7 +20,7 @@ from cimspec.compiler import save_program
 from cimspec.diag import fail
 from cimspec.graph import Policy, policy_as_json
 from cimspec.pipeline.costing import baseline_policy, evaluate
-from cimspec.pipeline.workbench import Candidate, Progress, Workbench
+from cimspec.pipeline.workbench import REPORTED_CHIPS, Candidate, Progress, Workbench
 from cimspec.quant.threads import one_thread
 from cimspec.report.run_report import Outcome, RunReport
 from cimspec.search.evaluation import Account, Score, Store, Trial
@@ -138,6 +138,7 @@ class _Run:
             self.report,
             baseline_accuracy=float(correct.mean()),
             baseline_accuracy_by_draw=by_draw(correct),
+            chip_seeds=bench.seeds_of(REPORTED_CHIPS),
             evaluated_on=bench.evaluated_on.value if self.spec.search else None,
             test_images=correct.shape[1],
             float_accuracy=bench.float_accuracy(),

@@ -190,13 +190,16 @@ class Workbench:
         chips: range,
         progress: Callable[[int], None] | None = None,
     ) -> Correct:
-        """Which images a Program gets right, on each of some chips; one of them where cells are ideal."""
-        drawn = chips[:1] if self.chip.device.is_ideal else chips
+        """Which images a Program gets right, on each of some chips."""
         outputs = [
-            execute(program, constants, split.images, seed=chip_seed(self.seed, number), progress=progress)
-            for number in drawn
+            execute(program, constants, split.images, seed=seed, progress=progress) for seed in self.seeds_of(chips)
         ]
         return np.stack([each.argmax(axis=1) == split.labels for each in outputs])
+
+    def seeds_of(self, chips: range) -> tuple[int, ...]:
+        """The seeds of some chips; of one of them where cells are ideal, and all chips the same."""
+        drawn = chips[:1] if self.chip.device.is_ideal else chips
+        return tuple(chip_seed(self.seed, number) for number in drawn)
 
     def float_accuracy(self) -> float:
         """Share of the test images that the float network gets right, 0 .. 1; for the report alone."""

@@ -58,6 +58,7 @@ class RunReport:
     baseline_cost: Cost
     baseline_accuracy: float | None = None
     baseline_accuracy_by_draw: tuple[float, ...] = ()
+    chip_seeds: tuple[int, ...] = ()  # of the chips that accuracies are reported on: `cimspec simulate --seed`
     evaluated_on: str | None = None  # what the search looked at: the chip, or the quantized network
     test_images: int = 0
     float_accuracy: float | None = None
@@ -95,6 +96,7 @@ class RunReport:
             },
             "allowed_loss_pp": self.allowed_loss_pp,
             "evaluated_on": self.evaluated_on,
+            "chip_seeds": list(self.chip_seeds),
             "space_size": self.space_size,
             "uniform": self.uniform.as_json() if self.uniform else None,
             "best": self.best.as_json() if self.best else None,

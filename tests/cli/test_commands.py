@@ -132,6 +132,20 @@ def test_the_files_of_a_run_agree_with_its_result(finished_run, cimspec):
     assert json.loads(simulated.stdout)["accuracy"] == result["best"]["accuracy"]
 
 
+def test_on_noisy_cells_the_search_looks_at_the_chip_and_each_reported_chip_can_be_had_again(cimspec, tmp_path):
+    noisy = ["--set", "chip.device.program_sigma=10%", "--set", "chip.device.read_sigma=2%"]
+    done = cimspec("run", "specs/tiny.cim", "--json", "--seed", "1", "--out", str(tmp_path / "out"), *SMALL, *noisy)
+    result = json.loads(done.stdout)
+    assert result["evaluated_on"] == "chip"
+    best = result["best"]
+    assert len(result["chip_seeds"]) == len(best["accuracy_by_draw"]) == 5
+    assert len(set(result["chip_seeds"])) == 5
+    assert best["accuracy"] == pytest.approx(sum(best["accuracy_by_draw"]) / 5)
+    for seed, accuracy in list(zip(result["chip_seeds"], best["accuracy_by_draw"], strict=True))[:2]:
+        again = cimspec("simulate", result["artifacts"]["program"], "--data", "digits", "--json", "--seed", str(seed))
+        assert json.loads(again.stdout)["accuracy"] == accuracy
+
+
 def test_a_program_runs_on_arrays_of_the_user(finished_run, cimspec, tmp_path):
     _, result = finished_run
     images = np.random.default_rng(0).random((5, 1, 8, 8))

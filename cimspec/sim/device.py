@@ -92,8 +92,8 @@ class States:
     def coarse_fraction_bits(self) -> int:
         """No more of them than matter: often few enough for 8-bit cells, which are twice as fast.
 
-        Rounding to `2^-f` levels has a standard deviation of `2^-f / sqrt(12)`: here a sixteenth of the programming error
-        or less, which adds less than 0.4 % to its variance. Errors of several steps also make rounding unbiased.
+        Rounding to `2^-f` levels has a standard deviation of `2^-f / sqrt(12)`: here a sixteenth of the programming
+        error or less, which adds less than 0.4 % to its variance. Errors of several steps make rounding unbiased, too.
         """
         finest = max(float(self.sigma.min()) * math.sqrt(12) / UNSEEN_SHARE, 2.0**-MOST_FRACTION_BITS)
         return max(0, min(self.fraction_bits, math.ceil(-math.log2(finest))))

@@ -259,8 +259,8 @@ def test_six_sigma_fit_the_fixed_point(ratio, sigma, relative, cell_bits):
     assert largest <= 32767
     assert 0 <= states.fraction_bits <= 12
     assert states.fraction_bits == 12 or 2 * largest > 32767
-    # Coarse steps are as fine, or rounding strays by a sixteenth of the programming error or less, but by more than half
-    # of that.
+    # Coarse steps are as fine, or rounding strays by a sixteenth of the programming error or less, but by more than
+    # half of that.
     strays = 2.0**-states.coarse_fraction_bits / math.sqrt(12)
     assert states.coarse_fraction_bits <= states.fraction_bits
     assert states.coarse_fraction_bits == states.fraction_bits or strays <= states.sigma.min() / 16

@@ -1,6 +1,6 @@
 """Crossbar products beside numpy and torch, in one process, taking turns.
 
-    python benchmarks/mvm.py [--quick] [--json] [--rounds 5]
+    python benchmarks/mvm.py [--quick] [--only TEXT] [--json] [--rounds 5]
 
 8-bit weights and unsigned 8-bit inputs applied one bit at a time, ADCs of 8 bits. Packing weights is not timed, cutting
 inputs into steps is. A slice product is one cell times one input bit: vectors * inputs * outputs * slices * steps of
@@ -255,18 +255,17 @@ def shares_of_peak(results: list[dict[str, Any]]) -> Iterator[str]:
         return
     for form, rate in peaks.items():
         yield f"peak of {PEAKS[form].instructions}: {rate:.0f} x 10^9 products / s"
-    title = results[0]["section"]
     for bits, (form, passes) in FORMS.items():
-        own = [each["rates"]["ours"] for each in results if each["section"] == title and each["cell_bits"] == bits]
-        yield _share(f"{bits}-bit cells, {form}", own, peaks[form] / passes)
+        own = [each for each in results if "power of two" in each["section"] and each["cell_bits"] == bits]
+        yield from _share(f"{bits}-bit cells, {form}", own, peaks[form] / passes)
     for form, word in (("words", "noise"), ("bytes", "lossless")):
-        own = [each["rates"]["ours"] for each in results if word in each["section"]]
-        yield _share(f"{word}, {form}", own, peaks[form])
+        yield from _share(f"{word}, {form}", [each for each in results if word in each["section"]], peaks[form])
 
 
-def _share(name: str, rates: list[float], peak: float) -> str:
-    mean, best = 100 * geometric_mean(rates) / peak, 100 * max(rates) / peak
-    return f"{name}: {mean:.0f} % of {peak:.0f} in the geometric mean, {best:.0f} % at best"
+def _share(name: str, results: list[dict[str, Any]], peak: float) -> Iterator[str]:
+    if results:
+        shares = [100 * each["rates"]["ours"] / peak for each in results]
+        yield f"{name}: {geometric_mean(shares):.0f} % of {peak:.0f} in the geometric mean, {max(shares):.0f} % at best"
 
 
 def main() -> None:
@@ -276,11 +275,13 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one shape, one number of rows")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default="", metavar="TEXT", help="sections whose title has this text")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     console = Console(width=160, highlight=False, stderr=arguments.json)
     console.print(f"{platform.processor() or platform.machine()}, numpy {np.__version__}, torch {torch.__version__}")
-    results = [each for section in sections(arguments.quick) for each in run(section, arguments.rounds, console)]
+    chosen = [section for section in sections(arguments.quick) if arguments.only in section.title]
+    results = [each for section in chosen for each in run(section, arguments.rounds, console)]
     console.print()
     for line in shares_of_peak(results):
         console.print(line)

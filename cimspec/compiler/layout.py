@@ -10,6 +10,7 @@ whose cells sum to more than half in a set of rows read at once are stored compl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from cimspec.compiler.slicing import Part, ceil_divide, weight_slices
 from cimspec.spec.chip import Chip, Encoding
 
-Cells = npt.NDArray[np.int16]
+Cells = npt.NDArray[Any]
 Flips = npt.NDArray[np.bool_]
 
 CELLS_AT_ONCE = 1 << 15
@@ -119,12 +120,12 @@ class Layout:
         for block in range(0, self.blocks, self.column_blocks):
             yield from self.row_groups(self.block(block).rows)
 
-    def cells(self, weights: npt.NDArray[np.integer]) -> Cells:
-        """Cells `[rows, columns]` of weights `[outputs, inputs]`, as stored.
+    def cells(self, weights: npt.NDArray[np.integer], kind: type[np.signedinteger[Any]] = np.int16) -> Cells:
+        """Cells `[rows, columns]` of weights `[outputs, inputs]`, as stored, integers of a `kind` that holds them.
 
         A row driven with opposite sign counts negative.
         """
-        cells = self._plain_cells(weights)
+        cells = self._plain_cells(weights, kind)
         if self.chip.crossbar.complements:
             for rows in self.row_sets():
                 part = cells[rows.start : rows.stop]
@@ -155,9 +156,9 @@ class Layout:
         flips[-1] = False  # the unit column
         return flips
 
-    def _plain_cells(self, weights: npt.NDArray[np.integer]) -> Cells:
+    def _plain_cells(self, weights: npt.NDArray[np.integer], kind: type[np.signedinteger[Any]] = np.int16) -> Cells:
         """Cells without complements, made of some inputs at a time: integers on the way are wider than cells."""
-        cells = np.empty((self.rows, self.columns), np.int16)
+        cells = np.empty((self.rows, self.columns), kind)
         rows_of_input = self.rows // self.inputs
         at_once = max(1, CELLS_AT_ONCE // (rows_of_input * self.columns))
         for start in range(0, self.inputs, at_once):

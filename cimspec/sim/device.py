@@ -19,6 +19,7 @@ to `x` by `n * x * 2^-(fraction_bits + 1)` levels. `fraction_bits` follows from 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,7 @@ from cimspec.sim.wires import attenuation
 from cimspec.spec.chip import Chip, Encoding
 from cimspec.spec.device import Device
 
-Values = npt.NDArray[np.int16]
+Values = npt.NDArray[Any]
 Reals = npt.NDArray[np.float64]
 
 MOST_FRACTION_BITS = 12
@@ -53,7 +54,7 @@ class ProgrammedCells:
     cancel; elsewhere a column's sum holds `off_level * sum(inputs)` besides the product.
     """
 
-    values: Values  # [rows, columns]
+    values: Values  # [rows, columns], int16; int8 where cells are exact and fit, as do differences of them
     fraction_bits: int
     off_level: float
 
@@ -118,7 +119,8 @@ def programmed_cells(
     """
     rows = range(layout.rows) if rows is None else rows
     columns = range(layout.columns) if columns is None else columns
-    digits = layout.cells(weights)
+    fits_bytes = device.cells_are_exact and layout.chip.largest_cell <= np.iinfo(np.int8).max
+    digits = layout.cells(weights, np.int8 if fits_bytes else np.int16)
     is_whole = digits.shape == (len(rows), len(columns))
     if device.cells_are_exact:
         exact = digits if is_whole else digits[rows.start : rows.stop, columns.start : columns.stop].copy()

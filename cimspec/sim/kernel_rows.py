@@ -3,6 +3,7 @@
 Where 32 bits do not hold what can come up, `kernel_rows` returns None, and numpy computes the rows.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cimspec.compiler.slicing import Part, Sign, has_sign, largest_input
+from cimspec.sim.adc import Converter
 from cimspec.sim.packing import FEWEST_LOOKED_UP, Extent, Form, fastest_form, kernels, pack_planes
 from cimspec.sim.planes import Plane
 from cimspec.sim.row_set import Inputs, RowSet, added_codes
@@ -104,7 +106,7 @@ Rows = NumpyRows | KernelRows
 class PlainRows:
     """Rows whose ADC loses nothing: their contribution is the integer product with these weights."""
 
-    weights: npt.NDArray[np.int64]  # [rows, outputs]
+    weights: npt.NDArray[np.int32]  # [rows, outputs], within 16 bits
     inputs: npt.NDArray[np.int64]  # [rows]
 
     def joined(self, other: "PlainRows") -> "PlainRows":
@@ -117,7 +119,7 @@ class PlainRows:
 
     def largest(self, steps: tuple[Part, ...]) -> int:
         """The largest magnitude of a product."""
-        return int(np.abs(self.weights).sum(axis=0).max(initial=0)) * largest_input(steps)
+        return int(np.abs(self.weights).sum(axis=0, dtype=np.int64).max(initial=0)) * largest_input(steps)
 
     def compiled(self, instructions: str, steps: tuple[Part, ...], *, counts_inputs: bool) -> KernelRows:
         """The rows for the kernels; the caller has asked `largest`."""
@@ -142,7 +144,8 @@ def plain_rows(row_set: RowSet) -> PlainRows | None:
         weights[:, plane.outputs] += plane.cells * plane.factors
     for plane in units:
         weights += plane.cells * row_set.unit_factors
-    return PlainRows(weights, row_set.inputs) if np.abs(weights).max(initial=0) <= LARGEST_CODE else None
+    fits = np.abs(weights).max(initial=0) <= LARGEST_CODE
+    return PlainRows(weights.astype(np.int32), row_set.inputs) if fits else None
 
 
 def reach(row_set: RowSet, plane: Plane) -> tuple[int, int]:
@@ -173,10 +176,16 @@ def kernel_rows(row_set: RowSet, instructions: str, vectors: int) -> KernelRows 
 
 def _largest_code_sum(row_set: RowSet) -> int:
     """The largest magnitude of codes times factors, added over steps and planes."""
-    code = max(map(abs, row_set.converter.code_range))
+    code = _largest_code(row_set.converter)
     steps = sum(1 if part is None else abs(part.factor) for part in row_set.digits)
     factors = sum(int(np.abs(plane.factors).max(initial=0)) for plane in row_set.planes)
     return code * steps * (factors + int(np.abs(row_set.unit_factors).max(initial=0)))
+
+
+def _largest_code(converter: Converter) -> int:
+    """The largest magnitude of a code: less than the ADC has where the range holds fewer steps."""
+    reach = max(abs(clip - converter.zero) for clip in (converter.clip_low, converter.clip_high))
+    return min(max(map(abs, converter.code_range)), math.ceil(reach / converter.lsb) + 1)
 
 
 def _fits(row_set: RowSet) -> bool:

@@ -77,8 +77,6 @@ class ProductLayer:
         flipped = layout.flipped(weights)  # before cells are held, as it makes them for itself
         programmed = programmed_cells(layout, weights, device, seed=seed, layer=layer, coarse=coarse)
         cells = programmed.values
-        if device.cells_are_exact and layout.chip.largest_cell <= np.iinfo(np.int8).max:
-            cells = cells.astype(np.int8)  # differences fit, too
         noise = _noise(layout, seed, layer)
         row_sets = []
         idle = [np.zeros(0, np.int64)]

@@ -174,7 +174,7 @@ class _Maker:
         with_table = self.chance(0.2)
         effects: list[tuple[str, Callable[[], float]]] = [
             ("on_off_ratio", lambda: float(1.1 + 10 ** self.rng.uniform(-1, 4))),
-            ("program_sigma", lambda: self.rng.uniform(0, 0.3)),
+            ("program_sigma", lambda: self.rng.uniform(0, 0.3) if self.chance(0.7) else self.one_of([1e-9, 1e-3, 1.0])),
             ("program_sigma_relative", lambda: self.rng.uniform(0, 0.3)),
             ("read_sigma", lambda: self.rng.uniform(0, 0.3)),
             ("drift_nu", lambda: self.rng.uniform(0, 0.2)),

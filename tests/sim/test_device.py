@@ -66,7 +66,7 @@ def test_exact_cells_are_the_digits(encoding, device):
     layer = make_layer(encoding)
     cells = layer.program(device)
     assert np.array_equal(cells.values, layer.layout.cells(layer.weights))
-    assert (cells.values.dtype, cells.fraction_bits, cells.off_level) == (np.int16, 0, 0.0)
+    assert (cells.values.dtype, cells.fraction_bits, cells.off_level) == (np.int8, 0, 0.0)
 
 
 @pytest.mark.parametrize("encoding", Encoding)

@@ -39,7 +39,7 @@ def make_chip(encoding: Encoding = Encoding.OFFSET, device: Device = NOISY) -> C
     return Chip(name="noisy", crossbar=crossbar, adc=Adc(bits=5, range=AdcRange.ROWS_USED), device=device)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(cases(), chips(noisy=True), st.integers(0, 2**32))
 def test_both_engines_and_the_shortcut_agree(case: Case, chip: Chip, seed: int):
     program = compile_program(case.graph, case.policy, chip)
@@ -49,7 +49,7 @@ def test_both_engines_and_the_shortcut_agree(case: Case, chip: Chip, seed: int):
     assert np.array_equal(kernel, execute(program, constants, images, seed=seed, engine=Engine.REFERENCE))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(cases(), chips(noisy=True), st.integers(0, 2**32))
 def test_a_layer_cut_into_blocks_is_the_definition(case: Case, chip: Chip, seed: int):
     """The first layer's schedule against the definition, which goes through the layout column by column."""
@@ -71,7 +71,7 @@ def test_a_layer_cut_into_blocks_is_the_definition(case: Case, chip: Chip, seed:
     assert np.array_equal(execute(program, constants, codes, seed=seed), expected)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(cases(), chips(noisy=True))
 def test_the_text_reads_back_to_the_same_program(case: Case, chip: Chip):
     program = compile_program(case.graph, case.policy, chip)

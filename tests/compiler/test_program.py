@@ -28,7 +28,7 @@ from tests.compiler.strategies import Case, cases, random_parameters
 from tests.sim.strategies import chips
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(cases(), chips(lossless=True))
 def test_an_executed_program_equals_the_integer_network_bit_for_bit(case: Case, chip: Chip):
     program = compile_program(case.graph, case.policy, chip)
@@ -37,7 +37,7 @@ def test_an_executed_program_equals_the_integer_network_bit_for_bit(case: Case, 
     assert np.array_equal(execute(program, case.network.constants, case.images, shortcut=False), expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(cases(), chips())
 def test_with_a_lossy_adc_both_engines_and_the_shortcut_agree(case: Case, chip: Chip):
     program = compile_program(case.graph, case.policy, chip)

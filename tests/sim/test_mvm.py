@@ -17,7 +17,7 @@ def make_chip(encoding: Encoding, *, adc: Adc, rows: int = 4, cell_bits: int = 2
     return Chip(name="test", crossbar=crossbar, adc=adc)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(products() | products(noisy=True))
 def test_the_kernel_equals_the_reference_bit_for_bit(case: Product):
     kernel = mvm(case.chip, case.weights, case.inputs, engine="kernel", **case.options)
@@ -26,7 +26,7 @@ def test_the_kernel_equals_the_reference_bit_for_bit(case: Product):
     assert np.array_equal(kernel, reference)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(products(lossless=True))
 def test_a_lossless_adc_gives_the_integer_product(case: Product):
     expected = case.inputs @ case.weights.T

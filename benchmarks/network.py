@@ -2,9 +2,9 @@
 
     python benchmarks/network.py [--images 500] [--profile] [--json]
 
-ResNet-18 for 32 x 32 images at 4/4 bits on crossbars of 128 x 128 one-bit cells with an ADC of 6 bits, and the VGG-8 of
-specs/quickstart.cim at 4/4 bits with the ADC of specs/lossy.cim; random weights and images. ASiM (arXiv 2411.11022)
-reports 6000 s for 10,000 CIFAR images through ResNet-18 on a laptop's CPU of 24 cores.
+ResNet-18 for 32 x 32 images at 4/4 bits on crossbars of 128 x 128 and 256 x 256 one-bit cells with an ADC of 6 bits,
+and the VGG-8 of specs/quickstart.cim at 4/4 bits with the ADC of specs/lossy.cim; random weights and images. ASiM
+(arXiv 2411.11022) reports 6000 s for 10,000 CIFAR images through ResNet-18 on a laptop's CPU of 24 cores.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from cimspec.quant.ops import MatMul, Window, apply_vector
 from cimspec.report import rows_table
 from cimspec.sim import execute
 from cimspec.sim.execute import Machine, inputs_at_once, program_layer, run_layer
-from cimspec.spec.chip import Adc, AdcStep, Chip, Crossbar, Encoding
+from cimspec.spec.chip import Adc, Chip, Crossbar, Encoding
 
 ROOT = Path(__file__).parents[1]
 TEST_SET = 10_000
@@ -52,20 +52,20 @@ class Job:
     network: IntegerNetwork
 
 
-def chip(step: AdcStep, encoding: Encoding) -> Chip:
-    """Crossbars of 128 x 128 one-bit cells with an ADC of 6 bits."""
+def chip(size: int, encoding: Encoding) -> Chip:
+    """Square crossbars of one-bit cells with an ADC of 6 bits."""
     crossbar = Crossbar(
-        rows=128, columns=128, cell_bits=1, encoding=encoding, write_latency_ns=56e3, read_latency_ns=1.4e3
+        rows=size, columns=size, cell_bits=1, encoding=encoding, write_latency_ns=56e3, read_latency_ns=1.4e3
     )
-    return Chip(name="lossy", crossbar=crossbar, adc=Adc(bits=6, step=step))
+    return Chip(name="lossy", crossbar=crossbar, adc=Adc(bits=6))
 
 
 def jobs() -> Iterator[Job]:
     """What is executed."""
     graph = resnet18()
     for encoding in (Encoding.DIFFERENTIAL_COLUMNS, Encoding.OFFSET):
-        for step in AdcStep:
-            yield _job(f"ResNet-18, {encoding}, {step}", graph, chip(step, encoding))
+        for size in (128, 256):
+            yield _job(f"ResNet-18, {encoding}, {size} rows", graph, chip(size, encoding))
     spec = load_spec(ROOT / "specs/lossy.cim")
     job = _job("VGG-8, lossy.cim", compiled_graph(spec), spec.chip)
     scales = {layer.name: FULL_SCALE for layer in job.program.layers}
@@ -129,8 +129,8 @@ def memory(images: int = 8) -> dict[str, float]:
     """What a large layer holds: 512 channels of 3 x 3 windows to 512 channels of 32 x 32 pixels."""
     window = Window(3, 1, 1)
     op = MatMul("y", "x", "y", window, 4608, 512, (512, 32, 32), Precision(BITS, BITS), False, "y.weights", "y.bias")
-    layer = schedule_layer(op, chip(AdcStep.POWER_OF_TWO, Encoding.DIFFERENTIAL_COLUMNS))
-    program = Program("one", chip(AdcStep.POWER_OF_TWO, Encoding.DIFFERENTIAL_COLUMNS), "x", (512, 32, 32), (layer,))
+    layer = schedule_layer(op, chip(128, Encoding.DIFFERENTIAL_COLUMNS))
+    program = Program("one", chip(128, Encoding.DIFFERENTIAL_COLUMNS), "x", (512, 32, 32), (layer,))
     rng = np.random.default_rng(0)
     constants = {"y.weights": rng.integers(-7, 8, (512, 4608)), "y.bias": np.zeros(512, np.int64)}
     codes = rng.integers(0, 16, (images, 512, 32, 32))

@@ -168,9 +168,10 @@ INLINE void convert_round(const cim_row_set *set, const cim_plane *plane, const 
                           const int32_t *scratch, int32_t *sums, ptrdiff_t stride)
 {
     const cim_adc *adc = &set->adc;
-    const __m512 scale = _mm512_set1_ps(adc->scale), zero = _mm512_set1_ps(adc->zero);
-    const __m512 inverse = _mm512_set1_ps(adc->inverse);
-    const __m512 low = _mm512_set1_ps(adc->clip_low), high = _mm512_set1_ps(adc->clip_high);
+    /* In units of the cells' fixed point: the scale is a power of two, so every rounding stays the same. */
+    const float unit = 1.0f / adc->scale;
+    const __m512 zero = _mm512_set1_ps(adc->zero * unit), inverse = _mm512_set1_ps(adc->inverse * adc->scale);
+    const __m512 low = _mm512_set1_ps(adc->clip_low * unit), high = _mm512_set1_ps(adc->clip_high * unit);
     __mmask16 lanes[4];
     for (int tile = 0; tile < 4; tile++)
         lanes[tile] = lanes_of(plane, group * 4 + tile);
@@ -187,13 +188,13 @@ INLINE void convert_round(const cim_row_set *set, const cim_plane *plane, const 
                 const float deviation = adc->noise * _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss((float)squares[line])));
                 cim_normals64_avx512((uint32_t)group * 16, (uint32_t)index, adc->row_set, last, adc->key, normal);
                 for (int tile = 0; tile < 4; tile++)
-                    normal[tile] = _mm512_mul_ps(_mm512_set1_ps(deviation), normal[tile]);
+                    normal[tile] = _mm512_mul_ps(_mm512_set1_ps(deviation * unit), normal[tile]);
             }
             for (int tile = 0; tile < 4; tile++) {
                 if (!lanes[tile])
                     continue;
                 const __m512i sum = _mm512_loadu_si512(scratch + line * CIM_GROUP + tile * CIM_TILE);
-                __m512 value = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale);
+                __m512 value = _mm512_cvtepi32_ps(sum);
                 if (noisy)
                     value = _mm512_add_ps(value, normal[tile]);
                 value = _mm512_min_ps(_mm512_max_ps(value, low), high);

@@ -34,9 +34,6 @@ CHUNK_PRODUCTS = 1 << 16
 FEWEST_VECTORS, MOST_VECTORS = 64, 512
 """In a chunk."""
 
-CHUNKS_OF_THREAD = 4
-"""At least, where there are so many: threads end together although some are slower."""
-
 
 class Engine(StrEnum):
     """Who computes products."""
@@ -130,7 +127,7 @@ class ProductLayer:
 
         size = min(MOST_VECTORS, CHUNK_PRODUCTS // self.layout.outputs)
         if threads > 1:
-            size = min(size, vectors // (threads * CHUNKS_OF_THREAD))
+            size = min(size, -(-vectors // threads))
         size = max(FEWEST_VECTORS, size // FEWEST_VECTORS * FEWEST_VECTORS)
         chunks = [slice(start, min(vectors, start + size)) for start in range(0, vectors, size)]
         if threads < 2 or len(chunks) < 2:

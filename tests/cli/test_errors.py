@@ -117,7 +117,14 @@ def test_an_unwritable_folder_is_a_diagnostic(cimspec, tmp_path):
 def test_an_interrupted_run_keeps_its_finished_evaluations(tmp_path):
     command = [sys.executable, "-m", "cimspec", "run", str(ROOT / "specs/tiny.cim"), "--out", str(tmp_path / "run")]
     command += ["--set", "training.epochs=1", "--set", "search.budget=400"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ)
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=os.environ,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background ignore it
+    )
     database = tmp_path / "run/evaluations.sqlite"
     assert wait_until(lambda: count(database) >= 5)
     process.send_signal(signal.SIGINT)

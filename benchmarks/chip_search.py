@@ -21,8 +21,9 @@ from typing import Any
 from rich.console import Console
 
 from cimspec import load_spec
-from cimspec.pipeline.running import no_progress, search_trials
+from cimspec.pipeline.running import search_trials
 from cimspec.pipeline.workbench import Workbench
+from cimspec.quant.optimize import no_progress
 from cimspec.quant.threads import one_thread
 from cimspec.report import rows_table
 from cimspec.search.evaluation import Trial

@@ -1,6 +1,6 @@
 """Front of the crossbar kernels: checks what they are given, and picks the instruction set.
 
-`multiply` adds the codes of one set of rows, `finish` turns added codes into values. Integers are int32 on the way, and
+`multiply` adds the codes of one set of rows, `add_integers` and `add_reals` turn added codes into values. Integers are int32 on the way, and
 the caller warrants that nothing leaves them; see crossbar.h for packed forms and conversions.
 """
 
@@ -20,7 +20,8 @@ cdef extern from "crossbar.h":
         float scale, clip_low, clip_high, zero, inverse, noise
         uint32_t key[2]
         uint32_t row_set
-        int32_t starts, sum_low, sum_high, scale_shift, scale_offset, scale_factor, tie_mask, tie_shift, total_offset, total_signed
+        int32_t starts, sum_low, sum_high, scale_shift, scale_offset, scale_factor, tie_mask, tie_shift
+        int32_t total_offset, total_signed
 
     ctypedef struct cim_step:
         int32_t shift, mask, part, factor

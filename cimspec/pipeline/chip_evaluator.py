@@ -21,6 +21,7 @@ from cimspec.compiler import CrossbarLayer, Program, compile_program
 from cimspec.compiler.slicing import input_steps
 from cimspec.data.dataset import Images, Split
 from cimspec.graph import Policy, Precision
+from cimspec.quant.cache import SizedCache
 from cimspec.quant.execute import channels_last, float_outputs
 from cimspec.quant.integer import integer_network
 from cimspec.quant.ops import Array, Constants, apply_vector, sources
@@ -63,8 +64,9 @@ class ChipEvaluator:
         """`seeds` key the chips, one for each; `calibration` are images to take ADC ranges from."""
         self._tables = tables
         self._chip = chip
-        self._seeds = seeds[:1] if chip.device.cells_are_exact else seeds
-        self._images = split.images.astype(np.float64)
+        # No chip without an image.
+        self._seeds = seeds[: 1 if chip.device.cells_are_exact else max(1, len(split))]
+        self.images = split.images.astype(np.float64)
         self._labels = torch.from_numpy(split.labels)
         self._temperature = temperature
         images = channels_last(torch.from_numpy(split.images))
@@ -72,7 +74,7 @@ class ChipEvaluator:
         self._samples = sample_inputs(tables.graph, tables.weights, calibration, CALIBRATED_VECTORS)
         self._ranges: dict[tuple[str, Precision], float] = {}
         self._layers: OrderedDict[tuple[str, Precision, int], ProductLayer] = OrderedDict()
-        self._tensors = TensorCache(cache_bytes)
+        self.tensors: SizedCache[Key, Array] = SizedCache(cache_bytes, lambda tensor: int(tensor.nbytes))
         self._threads = ThreadPoolExecutor(os.cpu_count())
 
     def quality(self, policy: Policy) -> Quality:
@@ -125,19 +127,6 @@ class ChipEvaluator:
             self._ranges[key] = layer_range(layout, constants[op.weights], steps, codes.astype(np.int64))
         return self._ranges[key]
 
-    def known(self, key: Key) -> Array | None:
-        """A tensor that an earlier evaluation made."""
-        return self._tensors.get(key)
-
-    def keep(self, key: Key, value: Array) -> None:
-        """Keep a tensor for later evaluations."""
-        self._tensors.put(key, value)
-
-    @property
-    def images(self) -> Array:
-        """What networks are measured on."""
-        return self._images
-
 
 @dataclass(slots=True)
 class _Evaluation:
@@ -171,10 +160,10 @@ class _Evaluation:
             return self.evaluator.images
         if tensor not in self.values:
             key = (tensor, tuple(self.policy[name] for name in self.keys[tensor]))
-            known = self.evaluator.known(key)
+            known = self.evaluator.tensors.get(key)
             if known is None:
                 known = self._computed(tensor)
-                self.evaluator.keep(key, known)
+                self.evaluator.tensors.put(key, known)
             self.values[tensor] = known
         return self.values[tensor]
 
@@ -183,26 +172,3 @@ class _Evaluation:
         if isinstance(item, CrossbarLayer):
             return self.evaluator.layer_output(self.program, item, self.constants, self.value(item.op.src))
         return apply_vector(item, {source: self.value(source) for source in sources(item)}, self.constants)
-
-
-class TensorCache:
-    """Tensors by key, those used longest ago dropped first; bounded in bytes."""
-
-    def __init__(self, limit_bytes: int) -> None:
-        self._limit_bytes = limit_bytes
-        self._used_bytes = 0
-        self._entries: OrderedDict[Key, Array] = OrderedDict()
-
-    def get(self, key: Key) -> Array | None:
-        """The tensor, or None."""
-        if key in self._entries:
-            self._entries.move_to_end(key)
-        return self._entries.get(key)
-
-    def put(self, key: Key, value: Array) -> None:
-        """Keep `value`, and drop others until all fit."""
-        self._entries[key] = value
-        self._used_bytes += value.nbytes
-        while self._used_bytes > self._limit_bytes:
-            _, dropped = self._entries.popitem(last=False)
-            self._used_bytes -= dropped.nbytes

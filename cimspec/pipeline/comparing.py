@@ -7,8 +7,9 @@ from pathlib import Path
 from cimspec.cost import program_cost
 from cimspec.diag import fail
 from cimspec.pipeline.costing import compile_spec
-from cimspec.pipeline.running import folder_or_scratch, no_progress
-from cimspec.pipeline.workbench import Progress, Workbench
+from cimspec.pipeline.running import folder_or_scratch
+from cimspec.pipeline.workbench import Workbench
+from cimspec.quant.optimize import Progress, no_progress
 from cimspec.quant.threads import one_thread
 from cimspec.report import ComparisonReport
 from cimspec.search.evaluation import Account, Store, Trial

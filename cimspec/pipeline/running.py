@@ -20,7 +20,8 @@ from cimspec.compiler import save_program
 from cimspec.diag import fail
 from cimspec.graph import Policy, policy_as_json
 from cimspec.pipeline.costing import baseline_policy, evaluate
-from cimspec.pipeline.workbench import REPORTED_CHIPS, Candidate, Progress, Workbench
+from cimspec.pipeline.workbench import REPORTED_CHIPS, Candidate, Workbench
+from cimspec.quant.optimize import Progress, no_progress
 from cimspec.quant.threads import one_thread
 from cimspec.report.run_report import Outcome, RunReport
 from cimspec.search.evaluation import Account, Score, Store, Trial
@@ -29,10 +30,6 @@ from cimspec.search.methods import search_method
 from cimspec.search.space import Space, build_space
 from cimspec.search.uniform import uniform_finalists, uniform_trials
 from cimspec.spec import Method, SearchSpec, Spec
-
-
-def no_progress(done: int, total: int, text: str) -> None:
-    """Show nothing."""
 
 
 def run(spec: Spec, seed: int = 0, out: Path | None = None, progress: Progress = no_progress) -> RunReport:

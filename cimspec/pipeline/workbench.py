@@ -13,7 +13,7 @@ Candidates are made in the background, one on each core: those that are needed i
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -37,6 +37,7 @@ from cimspec.quant.execute import float_outputs
 from cimspec.quant.finetune import FineTuner
 from cimspec.quant.integer import integer_network
 from cimspec.quant.ops import Constants
+from cimspec.quant.optimize import Progress, no_progress
 from cimspec.quant.parameters import QuantizedParameters
 from cimspec.quant.quality import Quality
 from cimspec.quant.tables import Tables
@@ -60,9 +61,6 @@ CHIP_SHARE = 0.5
 
 CALIBRATION_IMAGES = 256
 """Training images that ADC ranges are taken from while searching."""
-
-Progress = Callable[[int, int, str], None]
-"""Called with what is done, what there is to do, and what it is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,7 +134,7 @@ class Workbench:
             case EvaluateOn.CHIP:
                 seeds = tuple(chip_seed(seed, number) for number in SEARCHED_CHIPS)
                 calibration = data.train.images[:CALIBRATION_IMAGES]
-                seen, _ = scored.cut(round(CHIP_SHARE * len(scored)))
+                seen, _ = scored.cut(max(1, round(CHIP_SHARE * len(scored))))
                 evaluator = ChipEvaluator(tables, spec.chip, seen, spec.training.temperature, calibration, seeds=seeds)
                 digest = _digest(spec, seed, spec.chip)
             case _:
@@ -179,10 +177,7 @@ class Workbench:
     def test_correct(self, candidate: Candidate) -> Correct:
         """Which test images the candidate's Program gets right on the described chip: `[draws, images]`."""
 
-        def executed(done: int) -> None:
-            self.progress(done, len(self.data.test), "executing the program")
-
-        return self._executed(candidate.program, candidate.constants, self.data.test, REPORTED_CHIPS, executed)
+        return self._executed(candidate.program, candidate.constants, self.data.test, REPORTED_CHIPS, self.progress)
 
     def _executed(
         self,
@@ -190,13 +185,19 @@ class Workbench:
         constants: Constants,
         split: Split,
         chips: range,
-        progress: Callable[[int], None] | None = None,
+        progress: Progress = no_progress,
     ) -> Correct:
-        """Which images a Program gets right, on each of some chips."""
-        outputs = [
-            execute(program, constants, split.images, seed=seed, progress=progress) for seed in self.seeds_of(chips)
-        ]
-        return np.stack([each.argmax(axis=1) == split.labels for each in outputs])
+        """Which images a Program gets right, on each of some chips: `[draws, images]`."""
+        seeds = self.seeds_of(chips)
+        correct = []
+        for draw, seed in enumerate(seeds):
+
+            def executed(done: int, before: int = draw * len(split)) -> None:
+                progress(before + done, len(seeds) * len(split), "executing the program")
+
+            outputs = execute(program, constants, split.images, seed=seed, progress=executed)
+            correct.append(outputs.argmax(axis=1) == split.labels)
+        return np.stack(correct)
 
     def seeds_of(self, chips: range) -> tuple[int, ...]:
         """The seeds of some chips; of one of them where cells are ideal, and all chips the same."""

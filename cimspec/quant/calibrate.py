@@ -15,6 +15,7 @@ from cimspec.graph.layer import Add, Conv2d, Layer
 from cimspec.graph.signs import nonnegative_layers
 from cimspec.quant.execute import LayerFunction, Plan, float_function, to_tensors
 from cimspec.quant.parameters import ADD_BITS, FloatArray, activation_range
+from cimspec.quant.samples import input_vectors
 from cimspec.quant.steps import activation_step, weight_steps
 from cimspec.quant.tables import TABLE_BITS, LayerTable, Tables
 from cimspec.quant.weights import Weights
@@ -66,14 +67,8 @@ def coded(values: Tensor, step: float, bits: int, *, signed: bool) -> Tensor:
 
 def second_moments(layer: Layer, inputs: Tensor) -> FloatArray:
     """Mean of `x x^T` over images and positions, x what the layer's matrix sees: [inputs, inputs]."""
-    patches = inputs
-    if isinstance(layer.op, Conv2d):
-        op = layer.op
-        patches = (
-            functional.unfold(inputs, op.kernel, padding=op.padding, stride=op.stride).transpose(1, 2).flatten(0, 1)
-        )
-    patches = patches.double()
-    return (patches.T @ patches / len(patches)).numpy()
+    vectors = input_vectors(layer, inputs).double()
+    return (vectors.T @ vectors / len(vectors)).numpy()
 
 
 def mean_patch(layer: Layer, inputs: Tensor) -> FloatArray:

@@ -4,14 +4,13 @@ Two caches make it fast: quantized layers by (layer, precision), and live activa
 layers before, least recently used first out. Neither changes a result.
 """
 
-from collections import OrderedDict
-
 import torch
 from torch import Tensor
 
 from cimspec.data.dataset import Split
 from cimspec.graph.layer import Layer
 from cimspec.graph.precision import Policy, Precision
+from cimspec.quant.cache import SizedCache
 from cimspec.quant.execute import Plan, channels_last, float_outputs
 from cimspec.quant.fake import FakeLayer, fake_function, fake_layer
 from cimspec.quant.quality import Quality, measure
@@ -67,26 +66,19 @@ class PrefixCache:
     """Live values after the first k crossbar layers, by those layers' precisions; bounded in bytes."""
 
     def __init__(self, limit_bytes: int) -> None:
-        self._limit_bytes = limit_bytes
-        self._used_bytes = 0
-        self._entries: OrderedDict[tuple[Precision, ...], Values] = OrderedDict()
+        self._entries: SizedCache[tuple[Precision, ...], Values] = SizedCache(limit_bytes, _size_bytes)
 
     def longest(self, precisions: tuple[Precision, ...]) -> tuple[int, Values]:
         """The largest k with an entry for the first k precisions, and a copy of that entry."""
         for length in range(len(precisions), 0, -1):
             entry = self._entries.get(precisions[:length])
             if entry is not None:
-                self._entries.move_to_end(precisions[:length])
                 return length, dict(entry)
         return 0, {}
 
     def put(self, key: tuple[Precision, ...], values: Values) -> None:
-        """Keep `values`, and drop the entries used longest ago until all fit."""
-        self._entries[key] = dict(values)
-        self._used_bytes += _size_bytes(values)
-        while self._used_bytes > self._limit_bytes:
-            _, dropped = self._entries.popitem(last=False)
-            self._used_bytes -= _size_bytes(dropped)
+        """Keep `values`."""
+        self._entries.put(key, dict(values))
 
 
 def _size_bytes(values: Values) -> int:

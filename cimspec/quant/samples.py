@@ -12,6 +12,7 @@ from cimspec.data.dataset import Images
 from cimspec.graph.graph import Graph
 from cimspec.graph.layer import Add, Conv2d, Layer
 from cimspec.quant.execute import LayerFunction, Plan, float_function, to_tensors
+from cimspec.quant.steps import drawn
 from cimspec.quant.weights import Weights
 
 Vectors = npt.NDArray[np.float32]
@@ -24,7 +25,7 @@ def sample_inputs(graph: Graph, weights: Weights, images: Images, count: int) ->
 
     def observe(layer: Layer, operands: tuple[Tensor, ...]) -> Tensor:
         if not isinstance(layer.op, Add):
-            samples[layer.name] = _vectors(layer, operands[0], count)
+            samples[layer.name] = _sampled(layer, operands[0], count)
         return compute(layer, operands)
 
     function: LayerFunction = observe
@@ -33,19 +34,14 @@ def sample_inputs(graph: Graph, weights: Weights, images: Images, count: int) ->
     return samples
 
 
-def drawn(total: int, count: int) -> npt.NDArray[np.int64]:
-    """`count` of `total` indices (all, if there are fewer), ascending, the same each time.
+def input_vectors(layer: Layer, inputs: Tensor) -> Tensor:
+    """What the layer's matrix sees of its inputs [images, ...]: [vectors, inputs], one for each image and position."""
+    if not isinstance(layer.op, Conv2d):
+        return inputs
+    op = layer.op
+    return functional.unfold(inputs, op.kernel, padding=op.padding, stride=op.stride).transpose(1, 2).flatten(0, 1)
 
-    Not evenly spaced ones: those would meet the same few positions of every image.
-    """
-    chosen = np.random.default_rng(0).choice(total, min(total, count), replace=False)
-    return np.asarray(np.sort(chosen), np.int64)
 
-
-def _vectors(layer: Layer, inputs: Tensor, count: int) -> Vectors:
-    vectors = inputs
-    if isinstance(layer.op, Conv2d):
-        op = layer.op
-        few = inputs[drawn(len(inputs), count)]
-        vectors = functional.unfold(few, op.kernel, padding=op.padding, stride=op.stride).transpose(1, 2).flatten(0, 1)
+def _sampled(layer: Layer, inputs: Tensor, count: int) -> Vectors:
+    vectors = input_vectors(layer, inputs[drawn(len(inputs), count)])
     return vectors[drawn(len(vectors), count)].numpy()

@@ -52,6 +52,15 @@ def activation_sample(values: npt.NDArray[np.float32], *, signed: bool) -> npt.N
     return np.concatenate((flat[::stride], extremes))
 
 
+def drawn(total: int, count: int) -> npt.NDArray[np.int64]:
+    """`count` of `total` indices (all, if there are fewer), ascending, the same each time.
+
+    Not evenly spaced ones: those would meet the same few positions of every image.
+    """
+    chosen = np.random.default_rng(0).choice(total, min(total, count), replace=False)
+    return np.asarray(np.sort(chosen), np.int64)
+
+
 def weight_codes(weight: npt.NDArray[np.float32], step: FloatArray, weight_bits: int) -> WeightCodes:
     """`clip(rint(weight / step))`: weight [outputs, ...] -> codes [outputs, inputs]."""
     limit = weight_limit(weight_bits)

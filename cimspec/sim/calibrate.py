@@ -14,6 +14,7 @@ import numpy.typing as npt
 from cimspec.compiler import CrossbarLayer, Layout, Program, with_full_scales
 from cimspec.compiler.slicing import Part, input_steps
 from cimspec.quant.ops import Array, Constants, apply_vector, matmul, windows
+from cimspec.quant.steps import drawn
 from cimspec.sim.adc import Converter, off_level
 from cimspec.sim.planes import block_planes, unit_plane
 from cimspec.spec.chip import AdcCalibration
@@ -78,9 +79,7 @@ def _full_scale(program: Program, layer: CrossbarLayer, codes: Array, weights: A
     op = layer.op
     steps = input_steps(program.chip, op.precision.activation_bits, op.signed)
     vectors = windows(codes, op.window)
-    # Drawn, not evenly spaced: those would meet the same few positions of every image.
-    chosen = np.random.default_rng(0).choice(len(vectors), min(len(vectors), SAMPLED_VECTORS), replace=False)
-    return layer_range(program.layout(layer), weights, steps, vectors[chosen])
+    return layer_range(program.layout(layer), weights, steps, vectors[drawn(len(vectors), SAMPLED_VECTORS)])
 
 
 def layer_range(layout: Layout, weights: Array, steps: tuple[Part, ...], vectors: Array) -> float:

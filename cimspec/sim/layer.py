@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,7 @@ class ProductLayer:
     idle_inputs: npt.NDArray[np.int64]  # those of rows that nothing reads
     off_level: float  # what an empty cell adds to a column's sum, in levels
     _prepared: dict[tuple[bool, bool], tuple[Rows, ...]] = field(default_factory=dict)
+    _preparing: Lock = field(default_factory=Lock)
 
     @classmethod
     def of(
@@ -142,19 +144,20 @@ class ProductLayer:
         if engine is Engine.REFERENCE:
             return tuple(map(NumpyRows, self.row_sets))
         many = vectors >= FEWEST_LOOKED_UP
-        if (shortcut, many) not in self._prepared:
-            rows = prepared_rows(
-                self.row_sets,
-                instructions,
-                vectors,
-                is_integer=self.is_integer,
-                offset=self._digital_offset,
-                shortcut=shortcut,
-            )
-            self._prepared[shortcut, many] = rows
-            if all(isinstance(each, KernelRows) and each.suits_any for each in rows):
-                self._prepared[shortcut, not many] = rows
-        return self._prepared[shortcut, many]
+        with self._preparing:
+            if (shortcut, many) not in self._prepared:
+                rows = prepared_rows(
+                    self.row_sets,
+                    instructions,
+                    vectors,
+                    is_integer=self.is_integer,
+                    offset=self._digital_offset,
+                    shortcut=shortcut,
+                )
+                self._prepared[shortcut, many] = rows
+                if all(isinstance(each, KernelRows) and each.suits_any for each in rows):
+                    self._prepared[shortcut, not many] = rows
+            return self._prepared[shortcut, many]
 
     @property
     def _removed_level(self) -> float:

@@ -16,7 +16,7 @@ LARGEST_DENSE = 4000
 """Nodes of the largest network that is solved without scipy: a matrix of 128 MB."""
 
 
-def attenuation(conductances: Reals, wire_resistance: float, activity: float) -> Reals:
+def attenuation(conductances_siemens: Reals, wire_resistance_ohm: float, activity: float) -> Reals:
     """The factor `[rows, columns]` by which each cell seems to conduct less; exact to first order in `r`.
 
     With cell currents `I = G V`, to first order, the voltages of a cell's two ends are
@@ -33,32 +33,32 @@ def attenuation(conductances: Reals, wire_resistance: float, activity: float) ->
 
     The quotient is `1 - x` to first order, stays positive, and is exact for one cell at the end of a wire.
     """
-    rows = conductances.shape[0]
-    beyond = np.flip(np.cumsum(np.flip(conductances, 1), 1), 1)  # [i, p]: sum over m >= p
+    rows = conductances_siemens.shape[0]
+    beyond = np.flip(np.cumsum(np.flip(conductances_siemens, 1), 1), 1)  # [i, p]: sum over m >= p
     beyond[:, :1] = 0  # no wire before the first column
     along_row = np.cumsum(beyond, 1)
-    above = np.cumsum(conductances, 0)  # [q, j]: sum over m <= q
+    above = np.cumsum(conductances_siemens, 0)  # [q, j]: sum over m <= q
     above[-1:] = 0  # no wire behind the last row
     along_column = np.flip(np.cumsum(np.flip(above, 0), 0), 0)
-    own = conductances * np.arange(rows - 1, -1, -1)[:, None]
+    own = conductances_siemens * np.arange(rows - 1, -1, -1)[:, None]
     drop = along_row + activity * along_column + (1 - activity) * own
-    return np.asarray(1 / (1 + wire_resistance * drop))
+    return np.asarray(1 / (1 + wire_resistance_ohm * drop))
 
 
-def solve_nodal(conductances: Reals, voltages: Reals, wire_resistance: float) -> Reals:
+def solve_nodal(conductances_siemens: Reals, voltages: Reals, wire_resistance_ohm: float) -> Reals:
     """Currents `[columns]` at the feet of the columns, in amperes, of rows driven at `voltages` `[rows]`.
 
     Kirchhoff's equations of all nodes, solved at once: exact and slow. Rows at zero volts stay connected; a row that is
-    cut off has conductances of zero. Uses scipy where it is installed; without it, small crossbars only.
+    cut off has conductances_siemens of zero. Uses scipy where it is installed; without it, small crossbars only.
     """
-    if wire_resistance == 0:
-        return np.asarray(voltages @ conductances)
-    rows, columns = conductances.shape
+    if wire_resistance_ohm == 0:
+        return np.asarray(voltages @ conductances_siemens)
+    rows, columns = conductances_siemens.shape
     row_nodes = np.arange(rows * columns).reshape(rows, columns)
     column_nodes = row_nodes + rows * columns
-    wire = 1 / wire_resistance
+    wire = 1 / wire_resistance_ohm
     edges = [
-        (row_nodes, column_nodes, conductances),
+        (row_nodes, column_nodes, conductances_siemens),
         (row_nodes[:, :-1], row_nodes[:, 1:], np.full((rows, columns - 1), wire)),
         (column_nodes[:-1], column_nodes[1:], np.full((rows - 1, columns), wire)),
     ]
@@ -69,13 +69,13 @@ def solve_nodal(conductances: Reals, voltages: Reals, wire_resistance: float) ->
     first, second, values = (np.concatenate([edge[part].ravel() for edge in edges]) for part in range(3))
     _solve(first, second, values, potentials, is_free)
     across = potentials[row_nodes] - potentials[column_nodes]
-    return np.asarray((conductances * across).sum(axis=0))
+    return np.asarray((conductances_siemens * across).sum(axis=0))
 
 
 def _solve(
     first: npt.NDArray[Any], second: npt.NDArray[Any], values: Reals, potentials: Reals, is_free: npt.NDArray[np.bool_]
 ) -> None:
-    """Fill in the free potentials of a network of conductances between nodes `first` and `second`."""
+    """Fill in the free potentials of a network of conductances_siemens between nodes `first` and `second`."""
     if not is_free.any():
         return
     nodes = np.concatenate([first, second, first, second])

@@ -8,7 +8,7 @@ import pytest
 from cimspec.compiler import CrossbarLayer, compile_program
 from cimspec.data.dataset import Split
 from cimspec.graph.precision import Policy, Precision
-from cimspec.pipeline.chip_evaluator import ChipEvaluator, TensorCache
+from cimspec.pipeline.chip_evaluator import ChipEvaluator
 from cimspec.quant.calibrate import calibrate
 from cimspec.quant.integer import integer_network
 from cimspec.quant.tables import Tables, quantize
@@ -106,12 +106,6 @@ def test_a_short_adc_and_noise_cost_something(tables: Tables, split: Split):
     assert exact < short < noisy
 
 
-def test_tensors_used_longest_ago_are_dropped_first():
-    cache = TensorCache(80)
-    keys = [(name, ()) for name in "abc"]
-    for key in keys[:2]:
-        cache.put(key, np.zeros(5))  # 40 bytes
-    assert cache.get(keys[0]) is not None
-    cache.put(keys[2], np.zeros(5))
-    assert cache.get(keys[1]) is None
-    assert cache.get(keys[0]) is not None
+def test_there_is_no_chip_without_an_image(tables: Tables, split: Split):
+    evaluator = make_evaluator(tables, split.cut(1)[0], make_chip(SHORT, NOISY))
+    assert evaluator.outputs(tables.graph.uniform(4, 4)).shape == (1, 10)

@@ -180,12 +180,13 @@ def lossless_rates(case: Case, rounds: int) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Section:
-    """One table: cases, and how fast everyone is."""
+    """One table: cases, and how fast everyone is.
+
+    Columns compare with `base`: its rate over the others', or theirs over that of "offset".
+    """
 
     title: str
-    base: (
-        str  # whose rate the others' is compared with: the rate of `base` over theirs, or theirs over that of "offset"
-    )
+    base: str
     cases: tuple[Case, ...]
     measure: Callable[[Case, int], dict[str, float]]
 

@@ -49,7 +49,7 @@ def solve_nodal(conductances_siemens: Reals, voltages: Reals, wire_resistance_oh
     """Currents `[columns]` at the feet of the columns, in amperes, of rows driven at `voltages` `[rows]`.
 
     Kirchhoff's equations of all nodes, solved at once: exact and slow. Rows at zero volts stay connected; a row that is
-    cut off has conductances_siemens of zero. Uses scipy where it is installed; without it, small crossbars only.
+    cut off has conductances of zero. Uses scipy where it is installed; without it, small crossbars only.
     """
     if wire_resistance_ohm == 0:
         return np.asarray(voltages @ conductances_siemens)

@@ -71,3 +71,8 @@ def test_light_commands_do_not_load_torch(arguments: list[str]):
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent, capture_output=True)
+
+
+def test_checking_a_file_does_not_load_the_simulator():
+    code = "import sys, cimspec; cimspec.load_spec('specs/quickstart.cim'); assert 'cimspec.sim' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent)

@@ -29,6 +29,7 @@ from cimspec.compiler.slicing import input_steps
 from cimspec.report import rows_table
 from cimspec.sim.layer import ProductLayer
 from cimspec.sim.mvm import flat_inputs
+from cimspec.sim.programmed import ProgrammedRows
 from cimspec.spec.chip import Adc, AdcStep, Chip, Crossbar, Encoding, Subtraction
 from cimspec.spec.device import Device
 
@@ -99,7 +100,7 @@ class Ours:
     def __init__(self, case: Case, chip: Chip, *, shortcut: bool = False) -> None:
         weights, vectors = case.data()
         self.layout = Layout(chip, case.inputs, case.outputs, BITS)
-        self.layer = ProductLayer.of(self.layout, weights, input_steps(chip, BITS, False), None)
+        self.layer = ProductLayer(ProgrammedRows(self.layout, weights, input_steps(chip, BITS, False), None))
         self.inputs, self.shortcut = flat_inputs(vectors), shortcut
         self.work = case.slice_products(self.layout)
 
@@ -121,7 +122,7 @@ def tuned(make: Callable[[Work, int], Callable[[Any], Any]], work: Work, vectors
 def main_rates(case: Case, rounds: int) -> dict[str, float]:
     """Slice products per second of everyone, in 10^9."""
     ours = Ours(case, case.chip())
-    converter = ours.layer.row_sets[0].converter
+    converter = next(ours.layer.programmed.converters())
     weights, vectors = case.data()
     work = Work(weights, case.rows, case.cell_bits, converter.lsb, case.step is AdcStep.POWER_OF_TWO)
     expected = ours()
@@ -155,7 +156,7 @@ def noisy_rates(case: Case, rounds: int) -> dict[str, float]:
     """With programming error and read noise."""
     ours = Ours(case, case.chip(noisy=True))
     weights, vectors = case.data()
-    lsb = ours.layer.row_sets[0].converter.lsb
+    lsb = next(ours.layer.programmed.converters()).lsb
     work = Work(weights, case.rows, case.cell_bits, lsb, case.step is AdcStep.POWER_OF_TWO)
     make = partial(noisy_numpy_product, program_sigma=NOISY.program_sigma, read_sigma=NOISY.read_sigma, seed=0)
     ours()

@@ -115,29 +115,43 @@ class Layout:
         """Which input drives each row."""
         return np.arange(rows.start, rows.stop) // (self.rows // self.inputs)
 
-    def row_sets(self) -> Iterator[range]:
-        """All rows, cut into those that are read at once."""
+    def crossbar_rows(self) -> Iterator[range]:
+        """All rows, cut into those of crossbars below each other."""
         for block in range(0, self.blocks, self.column_blocks):
-            yield from self.row_groups(self.block(block).rows)
+            yield self.block(block).rows
 
-    def cells(self, weights: npt.NDArray[np.integer], kind: type[np.signedinteger[Any]] = np.int16) -> Cells:
+    def row_sets(self, rows: range | None = None) -> Iterator[range]:
+        """The rows of all crossbars, or those of some whole ones, cut into those that are read at once."""
+        rows = range(self.rows) if rows is None else rows
+        for own in self.crossbar_rows():
+            if rows.start <= own.start and own.stop <= rows.stop:
+                yield from self.row_groups(own)
+
+    def cells(
+        self,
+        weights: npt.NDArray[np.integer],
+        kind: type[np.signedinteger[Any]] = np.int16,
+        rows: range | None = None,
+    ) -> Cells:
         """Cells `[rows, columns]` of weights `[outputs, inputs]`, as stored, integers of a `kind` that holds them.
 
-        A row driven with opposite sign counts negative.
+        A row driven with opposite sign counts negative. `rows`: those of some whole crossbars, instead of all.
         """
-        cells = self._plain_cells(weights, kind)
+        rows = range(self.rows) if rows is None else rows
+        cells = self._plain_cells(weights, kind, rows)
         if self.chip.crossbar.complements:
-            for rows in self.row_sets():
-                part = cells[rows.start : rows.stop]
+            for group in self.row_sets(rows):
+                part = cells[group.start - rows.start : group.stop - rows.start]
                 np.subtract(self.chip.largest_cell, part, out=part, where=self._flips(part))
         return cells
 
-    def flipped(self, weights: npt.NDArray[np.integer]) -> dict[range, Flips]:
-        """Which columns each set of rows stores complemented: `[columns]`."""
+    def flipped(self, weights: npt.NDArray[np.integer], rows: range | None = None) -> dict[range, Flips]:
+        """Which columns each set of rows stores complemented: `[columns]`; `rows` as in `cells`."""
         if not self.chip.crossbar.complements:
-            return {rows: np.zeros(self.columns, np.bool_) for rows in self.row_sets()}
-        cells = self._plain_cells(weights)
-        return {rows: self._flips(cells[rows.start : rows.stop]) for rows in self.row_sets()}
+            return {group: np.zeros(self.columns, np.bool_) for group in self.row_sets(rows)}
+        start = 0 if rows is None else rows.start
+        cells = self._plain_cells(weights, np.int16, range(self.rows) if rows is None else rows)
+        return {group: self._flips(cells[group.start - start : group.stop - start]) for group in self.row_sets(rows)}
 
     def unit_factors(self, flips: Flips) -> npt.NDArray[np.int64]:
         """What the unit column's code is multiplied by for each output of a set of rows `[outputs]`.
@@ -156,16 +170,19 @@ class Layout:
         flips[-1] = False  # the unit column
         return flips
 
-    def _plain_cells(self, weights: npt.NDArray[np.integer], kind: type[np.signedinteger[Any]] = np.int16) -> Cells:
+    def _plain_cells(self, weights: npt.NDArray[np.integer], kind: type[np.signedinteger[Any]], rows: range) -> Cells:
         """Cells without complements, made of some inputs at a time: integers on the way are wider than cells."""
-        cells = np.empty((self.rows, self.columns), kind)
         rows_of_input = self.rows // self.inputs
+        inputs = range(rows.start // rows_of_input, ceil_divide(rows.stop, rows_of_input))
+        cells = np.empty((len(inputs) * rows_of_input, self.columns), kind)
         at_once = max(1, CELLS_AT_ONCE // (rows_of_input * self.columns))
-        for start in range(0, self.inputs, at_once):
-            integers = weights[:, start : start + at_once].T.astype(np.int32)  # [inputs, outputs]
+        for start in range(inputs.start, inputs.stop, at_once):
+            integers = weights[:, start : min(start + at_once, inputs.stop)].T.astype(np.int32)  # [inputs, outputs]
             part = self._cells_of(integers)
-            cells[start * rows_of_input : start * rows_of_input + len(part)] = part
-        return cells
+            first = (start - inputs.start) * rows_of_input
+            cells[first : first + len(part)] = part
+        before = rows.start - inputs.start * rows_of_input
+        return cells[before : before + len(rows)]
 
     def _cells_of(self, integers: npt.NDArray[np.int32]) -> Cells:
         """Cells `[rows, columns]` of some inputs' weights `[inputs, outputs]`."""

@@ -16,7 +16,7 @@ from cimspec.compiler.slicing import Part, input_steps
 from cimspec.quant.ops import Array, Constants, apply_vector, matmul, windows
 from cimspec.quant.steps import drawn
 from cimspec.sim.adc import Converter, off_level
-from cimspec.sim.planes import block_planes, unit_plane
+from cimspec.sim.planes import column_planes, unit_plane
 from cimspec.spec.chip import AdcCalibration
 
 SAMPLED_VECTORS = 2048
@@ -100,9 +100,10 @@ def _histograms(layout: Layout, weights: Array, steps: tuple[Part, ...], vectors
     chip = layout.chip
     cells, flipped = layout.cells(weights), layout.flipped(weights)
     for rows in layout.row_sets():
-        planes = [plane.cells for plane in block_planes(layout, cells, flipped[rows], rows, range(layout.columns))]
+        own = cells[rows.start : rows.stop]
+        planes = [plane.cells for plane in column_planes(layout, own, flipped[rows], range(layout.columns))]
         if chip.crossbar.reads_unit_column:
-            planes.append(unit_plane(layout, cells, rows).cells)
+            planes.append(unit_plane(layout, own).cells)
         # Sums of integers are exact in float32: the converter refuses larger ones.
         columns = np.concatenate(planes, axis=1).astype(np.float32) + np.float32(off_level(chip))
         driven = vectors[:, layout.input_of_row(rows)]

@@ -120,14 +120,16 @@ def programmed_cells(
     rows = range(layout.rows) if rows is None else rows
     columns = range(layout.columns) if columns is None else columns
     fits_bytes = device.cells_are_exact and layout.chip.largest_cell <= np.iinfo(np.int8).max
-    digits = layout.cells(weights, np.int8 if fits_bytes else np.int16)
+    around = _whole_blocks(rows, layout.chip.crossbar.rows, layout.rows)
+    digits = layout.cells(weights, np.int8 if fits_bytes else np.int16, around)
     is_whole = digits.shape == (len(rows), len(columns))
     if device.cells_are_exact:
-        exact = digits if is_whole else digits[rows.start : rows.stop, columns.start : columns.stop].copy()
+        first = rows.start - around.start
+        exact = digits if is_whole else digits[first : first + len(rows), columns.start : columns.stop].copy()
         return ProgrammedCells(exact, 0, 0.0)
     states = States.of(device, layout.chip.crossbar.cell_bits)
     fraction_bits = states.coarse_fraction_bits if coarse else states.fraction_bits
-    maker = _Maker(layout, digits, device, states, seed, layer)
+    maker = _Maker(layout, digits, around.start, device, states, seed, layer)
     # Parts of the whole do without the digits of others, so they take the places of their own.
     values = digits if is_whole else np.empty((len(rows), len(columns)), np.int16)
     for part_rows, part_columns in _parts(layout, rows, columns, device):
@@ -155,7 +157,8 @@ class _Maker:
     """Makes conductances of one layer."""
 
     layout: Layout
-    digits: Values  # of the whole layer
+    digits: Values  # of whole crossbars, all columns
+    first_row: int  # of the digits
     device: Device
     states: States
     seed: int
@@ -168,8 +171,8 @@ class _Maker:
             return self._cells(rows, columns)
         assert states.siemens is not None, "wires without conductances were reported"
         crossbar = self.layout.chip.crossbar
-        block_rows = _block_around(rows, crossbar.rows, self.layout.rows)
-        block_columns = _block_around(columns, crossbar.columns, self.layout.columns)
+        block_rows = _whole_blocks(rows, crossbar.rows, self.layout.rows)
+        block_columns = _whole_blocks(columns, crossbar.columns, self.layout.columns)
         cells = self._cells(block_rows, block_columns)
         # At most `active_rows` are driven at once, and `activity` of these.
         activity = device.activity * min(1.0, self.layout.chip.active_rows / len(block_rows))
@@ -180,7 +183,8 @@ class _Maker:
     def _cells(self, rows: range, columns: range) -> Reals:
         """Programming, drift and stuck cells."""
         device, states = self.device, self.states
-        digits = np.abs(self.digits[rows.start : rows.stop, columns.start : columns.stop])
+        first = rows.start - self.first_row
+        digits = np.abs(self.digits[first : first + len(rows), columns.start : columns.stop])
         cells: Reals = states.mean[digits]
         if states.sigma.any():
             cells += states.sigma[digits] * self._normals(Purpose.PROGRAM, rows, columns)
@@ -241,7 +245,6 @@ def _cuts(lines: range, size: int) -> Iterator[range]:
             yield part
 
 
-def _block_around(lines: range, size: int, stop: int) -> range:
-    """The lines of the crossbar that holds `lines`."""
-    start = lines.start // size * size
-    return range(start, min(stop, start + size))
+def _whole_blocks(lines: range, size: int, stop: int) -> range:
+    """The lines of the crossbars that hold `lines`."""
+    return range(lines.start // size * size, min(stop, ceil_divide(lines.stop, size) * size))

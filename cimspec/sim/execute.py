@@ -17,6 +17,7 @@ from cimspec.compiler.slicing import input_steps
 from cimspec.quant.ops import Array, Constants, Window, apply_vector, fold_pixels
 from cimspec.sim.layer import Engine, ProductLayer
 from cimspec.sim.mvm import flat_inputs
+from cimspec.sim.programmed import ProgrammedRows
 from cimspec.sim.reads import blocks_read
 from cimspec.sim.row_set import Inputs
 
@@ -118,7 +119,7 @@ def program_layer(
 ) -> ProductLayer:
     """The cells that a layer's schedule reads, as they come out for `seed`; `index` is the layer's in the program."""
     op = layer.op
-    return ProductLayer.of(
+    rows = ProgrammedRows(
         program.layout(layer),
         constants[op.weights],
         input_steps(program.chip, op.precision.activation_bits, op.signed),
@@ -128,6 +129,7 @@ def program_layer(
         layer=index,
         coarse=coarse,
     )
+    return ProductLayer(rows)
 
 
 def run_layer(

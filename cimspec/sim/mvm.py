@@ -11,9 +11,11 @@ import numpy.typing as npt
 from cimspec.compiler.layout import Layout
 from cimspec.compiler.slicing import input_steps
 from cimspec.quant.parameters import activation_range, weight_limit
-from cimspec.sim.layer import Engine, ProductLayer, threads_of_machine
+from cimspec.sim.layer import Engine, ProductLayer
+from cimspec.sim.programmed import ProgrammedRows
 from cimspec.sim.reference import reference_mvm
 from cimspec.sim.row_set import Inputs
+from cimspec.sim.threads import threads_of_machine
 from cimspec.spec.chip import Chip
 
 IntArray = npt.NDArray[Any]
@@ -56,14 +58,14 @@ def mvm(
             chip, codes, vectors, weight_bits=weight_bits, activation_bits=activation_bits,
             signed_inputs=signed_inputs, full_scale=full_scale, seed=seed or 0,
         )  # fmt: skip
-    layer = ProductLayer.of(
+    rows = ProgrammedRows(
         Layout(chip, codes.shape[1], codes.shape[0], weight_bits),
         codes,
         input_steps(chip, activation_bits, signed_inputs),
         full_scale,
         seed=seed or 0,
     )
-    return layer.products(flat_inputs(vectors), threads=threads or threads_of_machine())
+    return ProductLayer(rows).products(flat_inputs(vectors), threads=threads or threads_of_machine())
 
 
 def flat_inputs(vectors: IntArray, first_vector: int = 0) -> Inputs:

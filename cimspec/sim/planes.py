@@ -33,8 +33,8 @@ class Plane:
         return int(lowest.min(initial=0)), int(highest.max(initial=0))
 
 
-def block_planes(layout: Layout, cells: IntArray, flips: Flips, rows: range, columns: range) -> tuple[Plane, ...]:
-    """The planes of some columns of a layer's `cells` [rows, columns]; the unit column is none of them.
+def column_planes(layout: Layout, cells: IntArray, flips: Flips, columns: range) -> tuple[Plane, ...]:
+    """The planes of some columns of a set of rows, `cells` [rows, columns of the layer]; not of the unit column.
 
     `flips` says which columns these rows store complemented: their codes count negative.
     """
@@ -48,13 +48,13 @@ def block_planes(layout: Layout, cells: IntArray, flips: Flips, rows: range, col
         if first >= stop:
             continue
         chosen = slice(first * width + number, (stop - 1) * width + number + 1, width)
-        part = cells[rows.start : rows.stop, chosen]
+        part = cells[:, chosen]
         if subtracted:
-            part = part - cells[rows.start : rows.stop, chosen.start + 1 : chosen.stop + 1 : width]
+            part = part - cells[:, chosen.start + 1 : chosen.stop + 1 : width]
         planes.append(Plane(part, factors[chosen], first, number))
     return tuple(planes)
 
 
-def unit_plane(layout: Layout, cells: IntArray, rows: range) -> Plane:
+def unit_plane(layout: Layout, cells: IntArray) -> Plane:
     """The column of ones that the offset encoding ends with, as the only output of a plane."""
-    return Plane(cells[rows.start : rows.stop, -1:], np.ones(1, np.int64), 0, layout.columns_per_output)
+    return Plane(cells[:, -1:], np.ones(1, np.int64), 0, layout.columns_per_output)

@@ -4,37 +4,39 @@ Rows whose ADC loses nothing become plain products, one for all of them where to
 the same are added up in one array.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from cimspec.compiler.slicing import largest_input
+from cimspec.compiler.slicing import Part, largest_input
 from cimspec.sim.kernel_rows import LARGEST_CODE, MOST, KernelRows, NumpyRows, PlainRows, Rows, kernel_rows, plain_rows
 from cimspec.sim.row_set import RowSet
 
 
 def prepared_rows(
-    row_sets: Sequence[RowSet], instructions: str, vectors: int, *, is_integer: bool, offset: int, shortcut: bool
+    row_sets: Iterable[RowSet], instructions: str, vectors: int, *, is_integer: bool, offset: int, shortcut: bool
 ) -> tuple[Rows, ...]:
-    """The fastest rows for about so many `vectors`.
+    """The fastest rows for about so many `vectors`. Of sets that are packed nothing else is kept.
 
     `is_integer`: whether totals are. Plain products of integers take the `offset` of weights off themselves.
     """
     rows: list[Rows] = []
     waiting: PlainRows | None = None
+    steps: tuple[Part, ...] = ()
     for row_set in row_sets:
+        steps = row_set.steps  # the same for all
         plain = _plain(row_set) if shortcut else None
         if plain is None:
             rows.append(kernel_rows(row_set, instructions, vectors) or NumpyRows(row_set))
         elif not is_integer:
-            rows.append(plain.compiled(instructions, row_set.steps, counts_inputs=True))
+            rows.append(plain.compiled(instructions, steps, counts_inputs=True))
         else:
             plain = plain.without(offset)
             joined = waiting.joined(plain) if waiting else plain
-            if waiting and joined.largest(row_set.steps) > MOST:
-                rows.append(waiting.compiled(instructions, row_set.steps, counts_inputs=False))
+            if waiting and joined.largest(steps) > MOST:
+                rows.append(waiting.compiled(instructions, steps, counts_inputs=False))
                 joined = plain
             waiting = joined
     if waiting:
-        rows.append(waiting.compiled(instructions, row_sets[0].steps, counts_inputs=False))
+        rows.append(waiting.compiled(instructions, steps, counts_inputs=False))
     return _joined(rows) if is_integer else tuple(rows)
 
 

@@ -21,6 +21,7 @@ from cimspec.quant.ops import WHOLE_VECTOR, Requantize
 from cimspec.quant.parameters import activation_range
 from cimspec.sim import Engine, execute, mvm
 from cimspec.sim import layer as layer_module
+from cimspec.sim import programmed as programmed_module
 from cimspec.sim.execute import Machine
 from cimspec.spec.chip import Adc, AdcRange, Chip, Crossbar, Encoding
 from cimspec.spec.device import Device, DeviceTable
@@ -139,11 +140,14 @@ def test_cells_are_programmed_once_for_each_layer_and_seed(batch):
     program, constants, images = batch
     with (
         patch("cimspec.sim.execute.MOST_INPUTS", 3),
-        patch.object(layer_module, "programmed_cells", wraps=layer_module.programmed_cells) as programmed,
+        patch.object(programmed_module, "programmed_cells", wraps=programmed_module.programmed_cells) as programmed,
     ):
         execute(program, constants, images, seed=9)
-    layers = [call.kwargs["layer"] for call in programmed.call_args_list]
-    assert layers == list(range(len(list(program.layers))))
+    made = [(call.kwargs["layer"], call.kwargs["rows"]) for call in programmed.call_args_list]
+    needed = [
+        (index, rows) for index, layer in enumerate(program.layers) for rows in program.layout(layer).crossbar_rows()
+    ]
+    assert sorted(made, key=needed.index) == needed
     assert {call.kwargs["seed"] for call in programmed.call_args_list} == {9}
 
 

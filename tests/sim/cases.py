@@ -14,6 +14,7 @@ from cimspec.compiler.slicing import Part, input_steps
 from cimspec.sim.adc import Converter
 from cimspec.sim.layer import ProductLayer
 from cimspec.sim.mvm import flat_inputs
+from cimspec.sim.programmed import ProgrammedRows
 from cimspec.sim.reference import reference_mvm
 from cimspec.sim.row_set import Inputs
 from cimspec.spec.chip import (
@@ -82,7 +83,9 @@ class Case:
     def layer(self, *, in_blocks: bool = False) -> ProductLayer:
         """The product's cells, programmed; `in_blocks`: crossbar by crossbar, as a Program reads them."""
         blocks = [self.layout.block(index) for index in range(self.layout.blocks)] if in_blocks else None
-        return ProductLayer.of(self.layout, self.weights, self.steps, self.full_scale, seed=self.seed, blocks=blocks)
+        return ProductLayer(
+            ProgrammedRows(self.layout, self.weights, self.steps, self.full_scale, blocks=blocks, seed=self.seed)
+        )
 
     def vectors(self, *, scattered: bool = False) -> Inputs:
         """The inputs side by side, or in windows that are strewn over a larger array, in any order."""

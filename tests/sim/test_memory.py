@@ -18,6 +18,7 @@ from cimspec.quant.ops import Window
 from cimspec.sim import Engine
 from cimspec.sim.execute import window_inputs
 from cimspec.sim.layer import ProductLayer
+from cimspec.sim.programmed import ProgrammedRows
 from cimspec.spec.chip import Adc, Chip, Crossbar, Encoding
 from cimspec.spec.device import Device
 
@@ -79,7 +80,7 @@ def check_convolution(engine: Engine, encoding: Encoding, device: Device, adc_bi
     layout, weights, steps = convolution(encoding, device, 64, 8, adc_bits=adc_bits)
     codes = np.random.default_rng(1).integers(0, 256, (8, 64, 32, 32)).astype(np.int16)
     with traced() as peak:
-        layer = ProductLayer.of(layout, weights, steps, None)
+        layer = ProductLayer(ProgrammedRows(layout, weights, steps, None))
         products = layer.products(window_inputs(codes, Window(KERNEL, 1, 1), 0), engine=engine, threads=2)
     assert products.shape == (8 * 32 * 32, 8)
     activations = codes.nbytes + products.size * 8
@@ -90,21 +91,13 @@ def check_convolution(engine: Engine, encoding: Encoding, device: Device, adc_bi
 
 @pytest.mark.parametrize("device", [Device(), NOISY], ids=["ideal", "noisy"])
 @pytest.mark.parametrize("encoding", Encoding)
-def test_programming_takes_two_bytes_a_cell(encoding, device):
-    # 2304 x 512 weights: 4.7 to 9.4 million cells.
+def test_programmed_cells_take_two_bytes(encoding, device):
+    # 2304 x 512 weights: 4.7 to 9.4 million cells. They are made crossbar by crossbar and kept packed, once.
     layout, weights, steps = convolution(encoding, device, 256, 512)
-    with traced() as peak:
-        ProductLayer.of(layout, weights, steps, None)
-    assert peak.most <= 2 * layout.rows * layout.columns + 4 * SMALL
-
-
-@pytest.mark.parametrize("encoding", Encoding)
-def test_packed_cells_take_no_more_than_cells(encoding):
-    # Cells of ideal devices in one byte, and packed for the kernels in another at most; a plane's copies are small.
-    layout, weights, steps = convolution(encoding, Device(), 256, 512)
     codes = np.zeros((1, 256, 8, 8), np.int16)
     with traced() as peak:
-        layer = ProductLayer.of(layout, weights, steps, None)
-        layer.products(window_inputs(codes, Window(KERNEL, 1, 1), 0))
-    assert peak.held <= 2 * layout.rows * layout.columns
-    assert peak.most <= 2 * layout.rows * layout.columns + 4 * (codes.nbytes + 512 * 64 * 8) + 2 * SMALL
+        layer = ProductLayer(ProgrammedRows(layout, weights, steps, None))
+        products = layer.products(window_inputs(codes, Window(KERNEL, 1, 1), 0))
+    cells, activations = layout.rows * layout.columns, codes.nbytes + products.nbytes
+    assert peak.held <= 2 * cells + 4 * activations
+    assert peak.most <= 2 * cells + 4 * activations + 4 * SMALL

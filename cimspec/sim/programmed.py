@@ -1,0 +1,122 @@
+"""A layer's sets of rows, whose cells are made as they are taken: whoever packs them need not hold them twice.
+
+Layout, weights and device -> ProgrammedRows -> one RowSet after the other, cells of one crossbar's height at a time.
+What devices draw is keyed by seed, layer, row and column, so cells that are made again are the same.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cimspec.compiler.layout import Block, Flips, Layout
+from cimspec.compiler.slicing import Part
+from cimspec.sim.adc import Converter
+from cimspec.sim.device import ProgrammedCells, programmed_cells, read_noise_levels
+from cimspec.sim.planes import column_planes, unit_plane
+from cimspec.sim.random import Purpose, stream_key
+from cimspec.sim.row_set import Noise, RowSet
+
+IntArray = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class ProgrammedRows:
+    """The sets of rows that are read, in row order.
+
+    `weights` `[outputs, inputs]` are kept, not copied. `blocks` are those of the layout that are read (None: all).
+    `seed` and `layer` (its index) key what devices draw; `coarse` rounds cells to fewer bits (device.py).
+    """
+
+    layout: Layout
+    weights: IntArray
+    steps: tuple[Part, ...]
+    full_scale: float | None
+    blocks: Sequence[Block] | None = None
+    seed: int = 0
+    layer: int = 0
+    coarse: bool = False
+
+    def __iter__(self) -> Iterator[RowSet]:
+        noise = self._noise()
+        for rows in self.layout.crossbar_rows():
+            read = {group: columns for group in self.layout.row_groups(rows) if (columns := self._columns(group))}
+            if not read:
+                continue
+            flips = self.layout.flipped(self.weights, rows)
+            cells = programmed_cells(
+                self.layout,
+                self.weights,
+                self.layout.chip.device,
+                seed=self.seed,
+                layer=self.layer,
+                rows=rows,
+                coarse=self.coarse,
+            )
+            for group, columns in read.items():
+                yield self._row_set(group, columns, flips[group], cells, rows.start, noise)
+
+    def converters(self) -> Iterator[Converter]:
+        """The converter of each set."""
+        for group in self.layout.row_sets():
+            if self._columns(group):
+                yield self._converter(group)
+
+    def idle_inputs(self) -> npt.NDArray[np.int64]:
+        """The inputs of rows that nothing reads."""
+        idle = [self.layout.input_of_row(group) for group in self.layout.row_sets() if not self._columns(group)]
+        return np.concatenate([np.zeros(0, np.int64), *idle])
+
+    def _row_set(
+        self,
+        rows: range,
+        columns: Sequence[range],
+        flips: Flips,
+        cells: ProgrammedCells,
+        first_row: int,
+        noise: Noise | None,
+    ) -> RowSet:
+        """One set, from the cells of its crossbars, whose first row is `first_row` of the layer."""
+        layout = self.layout
+        own = cells.values[rows.start - first_row : rows.stop - first_row]
+        planes = [plane for part in columns for plane in column_planes(layout, own, flips, part)]
+        reads_unit = layout.chip.crossbar.reads_unit_column and columns[-1].stop == layout.columns
+        return RowSet(
+            rows,
+            layout.input_of_row(rows),
+            tuple(planes),
+            unit_plane(layout, own) if reads_unit else None,
+            layout.unit_factors(flips) if reads_unit else np.zeros(layout.outputs, np.int64),
+            self._converter(rows),
+            self.steps,
+            cells.fraction_bits,
+            noise,
+        )
+
+    def _converter(self, rows: range) -> Converter:
+        return Converter.of(self.layout.chip, self.full_scale, rows=len(rows), steps=self.steps)
+
+    def _columns(self, rows: range) -> list[range]:
+        """The columns that are read of these rows, in order; those of neighbouring blocks as one."""
+        if self.blocks is None:
+            return [range(self.layout.columns)]
+        found = [
+            block.columns for block in self.blocks if block.rows.start <= rows.start and rows.stop <= block.rows.stop
+        ]
+        merged: list[range] = []
+        for columns in sorted(found, key=lambda columns: columns.start):
+            if merged and merged[-1].stop == columns.start:
+                merged[-1] = range(merged[-1].start, columns.stop)
+            else:
+                merged.append(columns)
+        return merged
+
+    def _noise(self) -> Noise | None:
+        levels = read_noise_levels(self.layout.chip.device, self.layout.chip)
+        if not levels:
+            return None
+        # Columns that are subtracted before the ADC each bring their own noise.
+        doubled = 2**0.5 if self.layout.subtracts_columns else 1.0
+        return Noise(levels * doubled, stream_key(self.seed, self.layer, Purpose.READ))

@@ -7,7 +7,6 @@ steps that are small against their errors, which doubles the speed.
 """
 
 import os
-from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -37,8 +36,8 @@ from cimspec.spec.chip import AdcRange, Chip
 CACHE_BYTES = 256 * 1024 * 1024
 """Of what layers made."""
 
-MOST_LAYERS = 512
-"""Programmed layers that are kept."""
+CELL_BYTES = 2
+"""A programmed cell takes no more; as much as tensors do is kept of them, too."""
 
 CALIBRATED_VECTORS = 128
 """Input vectors that a layer's ADC range is taken from."""
@@ -73,7 +72,9 @@ class ChipEvaluator:
         self._float_outputs = float_outputs(tables.graph, tables.weights, images).flatten(1)
         self._samples = sample_inputs(tables.graph, tables.weights, calibration, CALIBRATED_VECTORS)
         self._ranges: dict[tuple[str, Precision], float] = {}
-        self._layers: OrderedDict[tuple[str, Precision, int], ProductLayer] = OrderedDict()
+        self._layers: SizedCache[tuple[str, Precision, int], ProductLayer] = SizedCache(
+            cache_bytes, lambda products: CELL_BYTES * products.layout.rows * products.layout.columns
+        )
         self.tensors: SizedCache[Key, Array] = SizedCache(cache_bytes, lambda tensor: int(tensor.nbytes))
         self._threads = ThreadPoolExecutor(os.cpu_count())
 
@@ -104,13 +105,12 @@ class ChipEvaluator:
         self, program: Program, layer: CrossbarLayer, constants: Constants, seed: int, index: int
     ) -> ProductLayer:
         key = (layer.name, layer.op.precision, seed)
-        if key not in self._layers:
+        known = self._layers.get(key)
+        if known is None:
             layer = replace(layer, full_scale=self.full_scale(program, layer, constants))
-            self._layers[key] = program_layer(program, layer, constants, seed=seed, index=index, coarse=True)
-            if len(self._layers) > MOST_LAYERS:
-                self._layers.popitem(last=False)
-        self._layers.move_to_end(key)
-        return self._layers[key]
+            known = program_layer(program, layer, constants, seed=seed, index=index, coarse=True)
+            self._layers.put(key, known)
+        return known
 
     def full_scale(self, program: Program, layer: CrossbarLayer, constants: Constants) -> float | None:
         """A calibrated range, from what the float network sends into the layer: it depends on no other layer."""

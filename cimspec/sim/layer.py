@@ -30,8 +30,8 @@ IntArray = npt.NDArray[Any]
 CHUNK_PRODUCTS = 1 << 16
 """Products of a chunk of vectors, about: sums of so many stay in the second-level cache."""
 
-FEWEST_VECTORS, ENOUGH_VECTORS, MOST_VECTORS = 64, 256, 512
-"""In a chunk; no more are needed to make it worth a call."""
+FEWEST_VECTORS, MOST_VECTORS = 64, 512
+"""In a chunk."""
 
 
 class Engine(StrEnum):
@@ -96,7 +96,7 @@ class ProductLayer:
         size = min(MOST_VECTORS, CHUNK_PRODUCTS // self.layout.outputs)
         if threads > 1:
             # Twice as many as threads: one that begins late does less.
-            size = min(size, max(ceil_divide(vectors, 2 * threads), min(ENOUGH_VECTORS, ceil_divide(vectors, threads))))
+            size = min(size, ceil_divide(vectors, 2 * threads))
         return max(FEWEST_VECTORS, size // FEWEST_VECTORS * FEWEST_VECTORS)
 
     def _ready(self, engine: Engine, shortcut: bool, instructions: str, vectors: int) -> Prepared:

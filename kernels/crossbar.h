@@ -26,13 +26,14 @@
 #define CIM_BITS_TILE 32
 #define CIM_WORDS_TILE 16
 
-typedef enum { CIM_BITS, CIM_BYTES, CIM_WORDS, CIM_TABLES } cim_format;
+typedef enum { CIM_BITS, CIM_BYTES, CIM_WORDS, CIM_TABLES, CIM_SUMS } cim_format;
 /* Packed cells of one tile; rows are padded with zeros.
    BITS    [rows / 16][cell_bits][signs][32] uint16: row `16 i + b` in bit b; the second sign counts negative
    BYTES   [rows / 4][16][4] int8, or uint8 where cells have 8 bits and one sign: digits are below 128 then
    WORDS   [rows / 2][16][2] int16
    TABLES  no tiles; for each output [signs][cell_bits][rows / 6] uint8: row `6 i + b` in bit b
-   BITS and TABLES take inputs bit by bit, and need a conversion for 16-bit sums. */
+   SUMS    as WORDS; any five cells of a column add up within 16 bits
+   BITS, TABLES and SUMS take inputs bit by bit; BITS and TABLES need a conversion for 16-bit sums. */
 
 typedef enum { CIM_SUM, CIM_SHIFT, CIM_ROUND } cim_conversion;
 /* SUM     the sum itself
@@ -97,7 +98,7 @@ typedef cim_function *cim_multiply;
 
 cim_function cim_multiply_portable, cim_multiply_avx2; /* WORDS */
 cim_function cim_multiply_avx512;                     /* BYTES, WORDS */
-cim_function cim_multiply_bits, cim_multiply_tables;
+cim_function cim_multiply_bits, cim_multiply_tables, cim_multiply_sums;
 
 /* `total += sums * lsb + constants` for [vectors, outputs], each operation rounded to float64 where it is one. */
 void cim_add_integers(const int32_t *sums, ptrdiff_t vectors, ptrdiff_t outputs, int64_t lsb, const int64_t *constants,
@@ -109,6 +110,7 @@ int cim_has_avx2(void);
 int cim_has_avx512(void);
 int cim_has_bits(void);
 int cim_has_tables(void);
+int cim_has_sums(void);
 
 /* Bytes of one tile of packed cells. */
 static inline ptrdiff_t cim_tile_bytes(cim_format format, int32_t rows, int32_t cell_bits, int32_t signs)
@@ -132,6 +134,7 @@ static inline ptrdiff_t cim_line_bytes(cim_format format, int32_t rows)
     switch (format) {
     case CIM_BITS: return (ptrdiff_t)((rows + 15) / 16) * 4;
     case CIM_BYTES: return (ptrdiff_t)((rows + 3) / 4) * 4;
+    case CIM_SUMS: return (ptrdiff_t)((rows + 9) / 10) * 4;
     default: return (ptrdiff_t)((rows + 1) / 2) * 4;
     }
 }

@@ -14,6 +14,7 @@ cdef extern from "crossbar.h":
         CIM_BYTES
         CIM_WORDS
         CIM_TABLES
+        CIM_SUMS
 
     ctypedef struct cim_adc:
         int32_t conversion, half, shift, lowest, highest, rounding
@@ -57,6 +58,7 @@ cdef extern from "crossbar.h":
     int cim_multiply_avx2(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
     int cim_multiply_avx512(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
     int cim_multiply_bits(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
+    int cim_multiply_sums(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
     int cim_multiply_tables(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
     Py_ssize_t cim_column_bytes(int32_t, int32_t, int32_t) nogil
     void cim_add_integers(const int32_t*, Py_ssize_t, Py_ssize_t, int64_t, const int64_t*, int64_t*) nogil
@@ -65,8 +67,9 @@ cdef extern from "crossbar.h":
     int cim_has_avx512()
     int cim_has_bits()
     int cim_has_tables()
+    int cim_has_sums()
 
-FORMATS = {"bits": CIM_BITS, "bytes": CIM_BYTES, "words": CIM_WORDS, "tables": CIM_TABLES}
+FORMATS = {"bits": CIM_BITS, "bytes": CIM_BYTES, "words": CIM_WORDS, "tables": CIM_TABLES, "sums": CIM_SUMS}
 
 cdef int32_t MOST_LINES = 1 << 24  # rows or outputs: far more than fit, and no product of sizes leaves 64 bits
 
@@ -80,7 +83,8 @@ def forms(str instructions):
     """The forms of cells that an instruction set of this machine can read."""
     if instructions != "avx512":
         return ("words",)
-    return ("words", "bytes") + (("bits",) if cim_has_bits() else ()) + (("tables",) if cim_has_tables() else ())
+    has = {"bits": cim_has_bits(), "tables": cim_has_tables(), "sums": cim_has_sums()}
+    return ("words", "bytes", *(form for form, it_has in has.items() if it_has))
 
 
 cdef class RowSet:
@@ -119,8 +123,9 @@ cdef class RowSet:
             or not 1 <= cell_bits <= 8
             or not 1 <= signs <= 2
             or (form in ("bits", "tables") and cell_bits > 4)
+            or (form == "sums" and steps.shape[0] > 128)
         ):
-            raise ValueError("rows, cell bits or signs are out of range")
+            raise ValueError("rows, cell bits, signs or steps are out of range")
         self._set.format = FORMATS[form]
         self.rows = self._set.rows = rows
         self._set.cell_bits, self._set.signs = cell_bits, signs
@@ -129,6 +134,7 @@ cdef class RowSet:
         self._copy_steps(steps)
         self._copy_planes(planes)
         self._check_patterns()
+        self._check_words()
         self._set.step, self._set.plane, self._set.cells = self._steps, self._planes, &cells[0]
         self._set.factors = &factors[0]
         self._set_converter(integers, reals, counters)
@@ -161,7 +167,7 @@ cdef class RowSet:
         cdef Py_ssize_t index
         cdef int32_t least = -1, most = 255 if self._set.format == CIM_BYTES else 32767
         cdef int64_t factor
-        if self._set.format in (CIM_BITS, CIM_TABLES):
+        if self._set.format in (CIM_BITS, CIM_TABLES, CIM_SUMS):
             least, most = 0, 1
         self._steps = <cim_step*>malloc(steps.shape[0] * sizeof(cim_step))
         if self._steps == NULL:
@@ -220,6 +226,18 @@ cdef class RowSet:
                 raise ValueError("a pattern of six rows has more than six bits")
         return 0
 
+    cdef int _check_words(self) except -1:
+        """SUMS are of five cells, in 16 bits."""
+        cdef Py_ssize_t index
+        cdef const int16_t* words = <const int16_t*>&self._cells[0]
+        cdef int lowest = 0, highest = 0
+        if self._set.format == CIM_SUMS:
+            for index in range(self._cells.shape[0] // 2):
+                lowest, highest = min(lowest, words[index]), max(highest, words[index])
+            if 5 * highest > 32767 or 5 * lowest < -32768:
+                raise ValueError("five cells of a column can add up beyond 16 bits")
+        return 0
+
     def __dealloc__(self):
         free(self._steps)
         free(self._planes)
@@ -233,6 +251,8 @@ cdef class RowSet:
             return cim_multiply_bits
         if self._set.format == CIM_TABLES:
             return cim_multiply_tables
+        if self._set.format == CIM_SUMS:
+            return cim_multiply_sums
         if instructions == "avx512":
             return cim_multiply_avx512
         return cim_multiply_avx2 if instructions == "avx2" else cim_multiply_portable

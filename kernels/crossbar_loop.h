@@ -4,7 +4,7 @@
    CIM_LINES             lines that `add_lines` takes at once
    CIM_TILE, CIM_TILES   outputs of a tile; tiles that `add_lines` takes at once, at most
    cim_sum               integer that holds a sum
-   pack_digits           one step of codes, int16 [rows, padded to 32 by zeros], to one packed line
+   pack_digits           see crossbar_inputs.h
    add_lines             sums of CIM_LINES lines of inputs with some tiles of cells
    convert               sums of some vectors and one group of outputs to codes, added to the outputs
 
@@ -13,9 +13,8 @@
    and, through this file, its own `cim_multiply`. */
 
 #include <stdlib.h>
-#include <string.h>
 
-#include "crossbar_windows.h"
+#include "crossbar_inputs.h"
 
 #ifndef CIM_AT_ONCE
 #define CIM_AT_ONCE(...) 0
@@ -31,70 +30,6 @@ static inline ptrdiff_t vectors_at_once(int32_t steps)
         unit /= 2, shared /= 2;
     const ptrdiff_t units = LINES_AT_ONCE / steps / unit;
     return units > 1 ? units * unit : unit;
-}
-
-CIM_TARGET static inline void part_of(const int16_t *codes, int16_t *part, ptrdiff_t rows, int32_t which)
-{
-    if (which == CIM_POSITIVE_PART)
-        for (ptrdiff_t row = 0; row < rows; row++)
-            part[row] = codes[row] > 0 ? codes[row] : 0;
-    else if (which == CIM_NEGATIVE_PART)
-        for (ptrdiff_t row = 0; row < rows; row++)
-            part[row] = codes[row] < 0 ? (int16_t)-codes[row] : 0;
-    else
-        memcpy(part, codes, (size_t)rows * sizeof *codes);
-}
-
-CIM_TARGET static inline int32_t sum_of(const int16_t *codes, ptrdiff_t rows)
-{
-    int32_t sum = 0;
-    for (ptrdiff_t row = 0; row < rows; row++)
-        sum += codes[row];
-    return sum;
-}
-
-CIM_TARGET static inline int32_t sum_of_squares(const int16_t *part, ptrdiff_t rows, int32_t shift, int32_t mask)
-{
-    int32_t sum = 0;
-    for (ptrdiff_t row = 0; row < rows; row++) {
-        int32_t digit = mask == -1 ? part[row] : (part[row] >> shift) & mask;
-        sum += digit * digit;
-    }
-    return sum;
-}
-
-/* All lines of all vectors, and, where noise is drawn, what each line's digits' squares add up to. */
-CIM_TARGET static void pack_inputs(const cim_row_set *set, const cim_inputs *in, cim_run *runs, int16_t *codes,
-                                   int16_t *part, uint8_t *lines, int32_t *squares)
-{
-    const ptrdiff_t line_bytes = cim_line_bytes(set->format, set->rows);
-    const ptrdiff_t count = find_runs(in->offsets, set->rows, runs);
-    const int is_in_place = count == 1 && set->rows % 32 == 0; /* no zeros behind the rows are needed */
-    int32_t last = 0;
-    for (int32_t row = 0; row < set->rows; row++)
-        last = in->offsets[row] > last ? in->offsets[row] : last;
-    for (ptrdiff_t vector = 0; vector < in->vectors; vector++) {
-        const int16_t *window = in->codes + in->origins[vector], *own = codes;
-        if (is_in_place)
-            own = window + runs[0].offset;
-        else if (count == 1)
-            memcpy(codes, window + runs[0].offset, (size_t)set->rows * sizeof *codes);
-        else
-            copy_window(window, runs, count, in->origins[vector] + last + 4 <= in->codes_count, codes);
-        if (in->input_sums)
-            in->input_sums[vector] += sum_of(own, set->rows);
-        for (int32_t index = 0; index < set->steps; index++) {
-            const cim_step *step = &set->step[index];
-            const int16_t *digits = own;
-            if (step->part != CIM_TWOS_COMPLEMENT) {
-                part_of(own, part, set->rows, step->part);
-                digits = part;
-            }
-            pack_digits(set, step, digits, lines + (vector * set->steps + index) * line_bytes);
-            if (squares)
-                squares[vector * set->steps + index] = sum_of_squares(digits, set->rows, step->shift, step->mask);
-        }
-    }
 }
 
 CIM_TARGET static void multiply_group(

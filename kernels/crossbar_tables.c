@@ -25,6 +25,7 @@
 #define FEW_RUNS 12      /* of neighbouring windows, so that copying each is faster than one code at a time */
 
 #include "crossbar_short.h"
+#include "crossbar_transpose.h"
 
 int cim_has_tables(void) { return cim_has_avx512() && __builtin_cpu_supports("avx512vbmi"); }
 
@@ -208,32 +209,6 @@ CIM_TARGET static void make_indices(const cim_row_set *set, const uint8_t *bytes
             }
             _mm512_store_si512(own + group * STEPS * LANES, index);
         }
-    }
-}
-
-/* The transpose of 16 x 16 integers. */
-INLINE void transpose(__m512i *rows)
-{
-    __m512i pairs[16], quads[16];
-    UNROLL for (int row = 0; row < 16; row += 2) {
-        pairs[row] = _mm512_unpacklo_epi32(rows[row], rows[row + 1]);
-        pairs[row + 1] = _mm512_unpackhi_epi32(rows[row], rows[row + 1]);
-    }
-    UNROLL for (int row = 0; row < 16; row += 4)
-        UNROLL for (int half = 0; half < 2; half++) {
-            quads[row + 2 * half] = _mm512_unpacklo_epi64(pairs[row + half], pairs[row + 2 + half]);
-            quads[row + 2 * half + 1] = _mm512_unpackhi_epi64(pairs[row + half], pairs[row + 2 + half]);
-        }
-    /* quads[4 * i + j]: column j of each 128-bit lane, rows 4 i to 4 i + 3. */
-    UNROLL for (int column = 0; column < 4; column++) {
-        const __m512i low0 = _mm512_shuffle_i32x4(quads[column], quads[4 + column], 0x88);
-        const __m512i low1 = _mm512_shuffle_i32x4(quads[8 + column], quads[12 + column], 0x88);
-        const __m512i high0 = _mm512_shuffle_i32x4(quads[column], quads[4 + column], 0xDD);
-        const __m512i high1 = _mm512_shuffle_i32x4(quads[8 + column], quads[12 + column], 0xDD);
-        rows[column] = _mm512_shuffle_i32x4(low0, low1, 0x88);
-        rows[4 + column] = _mm512_shuffle_i32x4(high0, high1, 0x88);
-        rows[8 + column] = _mm512_shuffle_i32x4(low0, low1, 0xDD);
-        rows[12 + column] = _mm512_shuffle_i32x4(high0, high1, 0xDD);
     }
 }
 

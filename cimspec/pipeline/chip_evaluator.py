@@ -2,8 +2,7 @@
 
 Tables + chip + Split -> Policy -> Quality. The integer network is executed as its Program would be, layer by layer;
 what a layer makes of the precisions before it is kept, and so are programmed cells. Several chips are made, each of
-which sees its share of the images, so that a policy is not fitted to one chip's errors. Cells that stray are rounded to
-steps that are small against their errors, which doubles the speed.
+which sees its share of the images, so that a policy is not fitted to one chip's errors.
 """
 
 import os
@@ -108,7 +107,7 @@ class ChipEvaluator:
         known = self._layers.get(key)
         if known is None:
             layer = replace(layer, full_scale=self.full_scale(program, layer, constants))
-            known = program_layer(program, layer, constants, seed=seed, index=index, coarse=True)
+            known = program_layer(program, layer, constants, seed=seed, index=index)
             self._layers.put(key, known)
         return known
 

@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from cimspec.compiler.layout import Layout
 from cimspec.compiler.slicing import ceil_divide
+from cimspec.sim.packing import SUMMED_ROWS
 from cimspec.sim.random import Floats, Key, Purpose, cell_words, normals, stream_key, uniforms
 from cimspec.sim.wires import attenuation
 from cimspec.spec.chip import Chip, Encoding
@@ -36,8 +37,11 @@ Reals = npt.NDArray[np.float64]
 
 MOST_FRACTION_BITS = 12
 LARGEST_VALUE = (1 << 15) - 1
-UNSEEN_SHARE = 16
-"""Rounding cells may stray by this part of the programming error."""
+LARGEST_SUMMED = LARGEST_VALUE // SUMMED_ROWS
+"""Where cells are no larger, kernels can look up sums of some rows in 16 bits."""
+
+UNSEEN_SHARE = 64
+"""By this part of the programming error rounding may stray where fewer bits are faster: 0.03 % more variance."""
 
 SIGMAS = 6
 """Programming errors up to here fit the fixed point; cells beyond are clipped."""
@@ -85,19 +89,22 @@ class States:
 
     @property
     def fraction_bits(self) -> int:
-        """Bits behind the point, so that the largest conductance fits 16 bits with its sign."""
+        """Bits behind the point: 12, or as many as let the largest conductance fit 16 bits with its sign.
+
+        Fewer, so that sums of five do, where rounding to them is small against the programming error.
+        """
         largest = float((self.mean + SIGMAS * self.sigma).max())
-        return max(0, min(MOST_FRACTION_BITS, math.floor(math.log2(LARGEST_VALUE / largest))))
+        finest, summed = (
+            max(0, min(MOST_FRACTION_BITS, math.floor(math.log2(value / largest))))
+            for value in (LARGEST_VALUE, LARGEST_SUMMED)
+        )
+        return summed if summed >= self._unseen_bits else finest
 
     @property
-    def coarse_fraction_bits(self) -> int:
-        """No more of them than matter: often few enough for 8-bit cells, which are twice as fast.
-
-        Rounding to `2^-f` levels has a standard deviation of `2^-f / sqrt(12)`: here a sixteenth of the programming
-        error or less, which adds less than 0.4 % to its variance. Errors of several steps make rounding unbiased, too.
-        """
-        finest = max(float(self.sigma.min()) * math.sqrt(12) / UNSEEN_SHARE, 2.0**-MOST_FRACTION_BITS)
-        return max(0, min(self.fraction_bits, math.ceil(-math.log2(finest))))
+    def _unseen_bits(self) -> float:
+        """From how many bits on rounding is small against the programming error."""
+        sigma = float(self.sigma.min())
+        return -math.log2(sigma * math.sqrt(12) / UNSEEN_SHARE) if sigma else math.inf
 
 
 def programmed_cells(
@@ -109,13 +116,11 @@ def programmed_cells(
     layer: int,
     rows: range | None = None,
     columns: range | None = None,
-    coarse: bool = False,
 ) -> ProgrammedCells:
     """The cells of weights `[outputs, inputs]` as `device` holds them, keyed by `seed` and `layer` (its index).
 
     `rows` and `columns` cut a rectangle out of the layer; its cells are those of the whole. The unit column of the
     offset encoding is a column of ones like any other. A device whose cells are exact gives the plain digits.
-    `coarse` rounds to steps that are small against the programming error, instead of the finest.
     """
     rows = range(layout.rows) if rows is None else rows
     columns = range(layout.columns) if columns is None else columns
@@ -128,7 +133,7 @@ def programmed_cells(
         exact = digits if is_whole else digits[first : first + len(rows), columns.start : columns.stop].copy()
         return ProgrammedCells(exact, 0, 0.0)
     states = States.of(device, layout.chip.crossbar.cell_bits)
-    fraction_bits = states.coarse_fraction_bits if coarse else states.fraction_bits
+    fraction_bits = states.fraction_bits
     maker = _Maker(layout, digits, around.start, device, states, seed, layer)
     # Parts of the whole do without the digits of others, so they take the places of their own.
     values = digits if is_whole else np.empty((len(rows), len(columns)), np.int16)

@@ -86,11 +86,10 @@ class Machine:
         seed: int = 0,
         engine: Engine = Engine.KERNEL,
         shortcut: bool = True,
-        coarse: bool = False,
     ) -> "Machine":
-        """Program the cells of all layers, whose index keys what their devices draw; `coarse`ly, to fewer bits."""
+        """Program the cells of all layers, whose index keys what their devices draw."""
         layers = {
-            layer.name: program_layer(program, layer, constants, seed=seed, index=index, coarse=coarse)
+            layer.name: program_layer(program, layer, constants, seed=seed, index=index)
             for index, layer in enumerate(program.layers)
         }
         return cls(program, constants, layers, engine, shortcut)
@@ -115,7 +114,7 @@ class Machine:
 
 
 def program_layer(
-    program: Program, layer: CrossbarLayer, constants: Constants, *, seed: int, index: int, coarse: bool = False
+    program: Program, layer: CrossbarLayer, constants: Constants, *, seed: int, index: int
 ) -> ProductLayer:
     """The cells that a layer's schedule reads, as they come out for `seed`; `index` is the layer's in the program."""
     op = layer.op
@@ -127,7 +126,6 @@ def program_layer(
         blocks=blocks_read(program, layer),
         seed=seed,
         layer=index,
-        coarse=coarse,
     )
     return ProductLayer(rows)
 

@@ -30,8 +30,9 @@ LARGEST_CODE = (1 << 15) - 1
 SUM, SHIFT, ROUND = range(3)
 ROUNDINGS = {Rounding.HALF_EVEN: 0, Rounding.HALF_UP: 1, Rounding.HALF_AWAY: 2, Rounding.DOWN: 3}
 PARTS = {Sign.WHOLE: 0, Sign.POSITIVE: 1, Sign.NEGATIVE: 2}
-WHOLE_INPUT = (0, -1, 0, 1)
-"""The step of an input that is applied as it is: shift, mask, part, factor."""
+
+Step = tuple[int, int, int, int]
+"""Shift, mask, part and factor."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,7 +128,7 @@ class PlainRows:
         plane = Plane(self.weights.astype(np.int16), np.ones(outputs, np.int64), 0, 0)
         extent = Extent.of([plane], largest_input(steps), has_negative_digits=has_sign(steps))
         form = fastest_form(instructions, extent, 1, is_short=False)
-        codes = _compiled(form, [plane], extent, [WHOLE_INPUT], [SUM, *(0,) * 15], np.zeros(6), (0, 0, 0))
+        codes = _compiled(form, [plane], extent, [_whole_input(extent)], [SUM, *(0,) * 15], np.zeros(6), (0, 0, 0))
         part = KernelPart(codes, None, np.zeros(outputs, np.int32), self.inputs, counts_inputs)
         return KernelRows((part,), 1.0, np.zeros(outputs), self.largest(steps), True)
 
@@ -220,7 +221,7 @@ def _row_set_codes(row_set: RowSet, planes: Sequence[Plane], instructions: str, 
     )
     form = many if vectors >= FEWEST_LOOKED_UP else few
     steps = [
-        WHOLE_INPUT if part is None else (part.shift, part.mask, PARTS[part.sign], part.factor)
+        _whole_input(extent) if part is None else (part.shift, part.mask, PARTS[part.sign], part.factor)
         for part in row_set.digits
     ]
     integers = _integers(row_set, planes, short)
@@ -235,6 +236,12 @@ def _row_set_codes(row_set: RowSet, planes: Sequence[Plane], instructions: str, 
     key = noise.key if noise else (0, 0)
     compiled = _compiled(form, planes, extent, steps, integers, reals, (*key, row_set.rows.start))
     return compiled, few is many
+
+
+def _whole_input(extent: Extent) -> Step:
+    """The step of an input that is applied as it is; where it has one bit, as that bit."""
+    is_bit = extent.largest_digit <= 1 and not extent.has_negative_digits
+    return (0, 1 if is_bit else -1, 0, 1)
 
 
 def _short(row_set: RowSet, planes: Sequence[Plane]) -> ShortConversion | None:
@@ -281,7 +288,7 @@ def _compiled(
     form: Form,
     planes: Sequence[Plane],
     extent: Extent,
-    steps: Sequence[tuple[int, ...]],
+    steps: Sequence[Step],
     integers: Sequence[int],
     reals: npt.NDArray[np.float64],
     counters: tuple[int, int, int],

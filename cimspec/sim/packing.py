@@ -1,7 +1,8 @@
 """Pack planes for the compiled kernels: once, when cells are programmed.
 
-Four forms (kernels/crossbar.h): bits for counting, tables for looking up, bytes for 8-bit and words for 16-bit dot
-products. Which of them an instruction set has, and which is fastest there, is decided here.
+Five forms (kernels/crossbar.h): bits for counting, tables for looking up what bits of cells make of inputs, sums for
+looking up what bits of inputs make of cells, bytes for 8-bit and words for 16-bit dot products. Which of them an
+instruction set has, and which is fastest there, is decided here.
 """
 
 import os
@@ -25,6 +26,9 @@ BITS_TILE = 32
 TABLE_ROWS = 6
 """Rows that one table holds."""
 
+SUMMED_ROWS = 5
+"""Rows whose sums are looked up together."""
+
 INSTRUCTIONS_VARIABLE = "CIMSPEC_INSTRUCTIONS"
 """Environment variable that names the instruction set to use: `avx512`, `avx2` or `portable`."""
 
@@ -42,6 +46,7 @@ class Form(StrEnum):
     BYTES = "bytes"
     WORDS = "words"
     TABLES = "tables"
+    SUMS = "sums"
 
 
 @cache
@@ -87,6 +92,11 @@ class Extent:
         return max(1, -self.lowest_cell, self.highest_cell).bit_length()
 
     @property
+    def fits_sums(self) -> bool:
+        """Whether five cells add up within 16 bits."""
+        return SUMMED_ROWS * max(-self.lowest_cell, self.highest_cell) < 1 << 15
+
+    @property
     def fits_bytes(self) -> bool:
         """Whether one of cells and digits is an unsigned byte, and the other a signed one."""
         is_signed = self.lowest_cell >= -128 and self.highest_cell <= 127 and self.largest_digit <= 255
@@ -105,9 +115,16 @@ def possible_forms(instructions: str, extent: Extent, *, is_short: bool) -> tupl
     """
     known = kernels().forms(instructions)
     is_positive = not extent.has_negative_digits
-    fits_bits = is_short and is_positive and extent.largest_digit <= 1 and extent.cell_bits <= 4
+    one_bit = is_positive and extent.largest_digit <= 1
+    fits_bits = is_short and one_bit and extent.cell_bits <= 4
     fits_bytes = extent.fits_bytes and is_positive
-    fits = {Form.TABLES: fits_bits, Form.BITS: fits_bits, Form.BYTES: fits_bytes, Form.WORDS: True}
+    fits = {
+        Form.TABLES: fits_bits,
+        Form.BITS: fits_bits,
+        Form.SUMS: one_bit and extent.fits_sums,
+        Form.BYTES: fits_bytes,
+        Form.WORDS: True,
+    }
     return tuple(form for form, holds in fits.items() if holds and form in known)
 
 
@@ -119,6 +136,8 @@ def fastest_form(instructions: str, extent: Extent, vectors: int, *, is_short: b
         return Form.TABLES
     if Form.BITS in possible and counted <= MOST_COUNTED_PLANES:
         return Form.BITS
+    if Form.SUMS in possible and vectors >= FEWEST_LOOKED_UP:
+        return Form.SUMS
     return Form.BYTES if Form.BYTES in possible else Form.WORDS
 
 
@@ -169,9 +188,9 @@ def _pack_plane(form: Form, plane: Plane, cell_bits: int, signs: int) -> npt.NDA
     if form is Form.BITS:
         return _pack_bits(padded, tiles, cell_bits, signs)
     grouped = padded.reshape(-1, group, tiles, TILE).transpose(2, 0, 3, 1)
-    if form is Form.WORDS:
-        return np.ascontiguousarray(grouped)
-    return np.ascontiguousarray(grouped & 0xFF, np.uint8)  # signed ones as two's complement
+    if form is Form.BYTES:
+        return np.ascontiguousarray(grouped & 0xFF, np.uint8)  # signed ones as two's complement
+    return np.ascontiguousarray(grouped)
 
 
 def _pack_bits(padded: npt.NDArray[np.int16], tiles: int, cell_bits: int, signs: int) -> npt.NDArray[np.uint16]:

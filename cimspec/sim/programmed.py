@@ -27,7 +27,7 @@ class ProgrammedRows:
     """The sets of rows that are read, in row order.
 
     `weights` `[outputs, inputs]` are kept, not copied. `blocks` are those of the layout that are read (None: all).
-    `seed` and `layer` (its index) key what devices draw; `coarse` rounds cells to fewer bits (device.py).
+    `seed` and `layer` (its index) key what devices draw.
     """
 
     layout: Layout
@@ -37,7 +37,6 @@ class ProgrammedRows:
     blocks: Sequence[Block] | None = None
     seed: int = 0
     layer: int = 0
-    coarse: bool = False
 
     def __iter__(self) -> Iterator[RowSet]:
         noise = self._noise()
@@ -53,7 +52,6 @@ class ProgrammedRows:
                 seed=self.seed,
                 layer=self.layer,
                 rows=rows,
-                coarse=self.coarse,
             )
             for group, columns in read.items():
                 yield self._row_set(group, columns, flips[group], cells, rows.start, noise)

@@ -79,7 +79,7 @@ def test_each_chip_executes_the_program_on_its_share_of_the_images(tables: Table
         program = replace(program, items=items)
         shares = [range(11)] if device.is_ideal else [range(6), range(6, 11)]
         expected = [
-            Machine.of(program, constants, seed=seed, coarse=True).run(
+            Machine.of(program, constants, seed=seed).run(
                 split.images[share.start : share.stop].astype(np.float64), first_input=share.start
             )
             for seed, share in zip((5, 6), shares, strict=False)

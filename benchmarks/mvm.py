@@ -260,7 +260,7 @@ def shares_of_peak(results: list[dict[str, Any]]) -> Iterator[str]:
     for bits, (form, passes) in FORMS.items():
         own = [each for each in results if "power of two" in each["section"] and each["cell_bits"] == bits]
         yield from _share(f"{bits}-bit cells, {form}", own, peaks[form] / passes)
-    for form, word in (("words", "noise"), ("bytes", "lossless")):
+    for form, word in (("sums", "noise"), ("bytes", "lossless")):
         yield from _share(f"{word}, {form}", [each for each in results if word in each["section"]], peaks[form])
 
 

@@ -21,6 +21,10 @@
 #define LOOK_UP(TO, VIA)                                                                                               \
     "vpermb %%zmm16, %%zmm17, %%zmm" VIA "\n"                                                                          \
     "vpaddb %%zmm" VIA ", %%zmm" TO ", %%zmm" TO "\n"
+#define LOOK_UP_SUMS(TO, VIA)                                                                                          \
+    "vmovdqa64 %%zmm16, %%zmm" VIA "\n"                                                                                \
+    "vpermi2w %%zmm16, %%zmm17, %%zmm" VIA "\n"                                                                        \
+    "vpdpwssd %%zmm" VIA ", %%zmm17, %%zmm" TO "\n"
 #define DOT_BYTES(TO, VIA) "vpdpbusd %%zmm16, %%zmm17, %%zmm" TO "\n"
 #define DOT_WORDS(TO, VIA) "vpdpwssd %%zmm16, %%zmm17, %%zmm" TO "\n"
 #define ROUND(OP)                                                                                                      \
@@ -28,5 +32,6 @@
 
 LOOP(count_bits, ROUND(COUNT_BITS))
 LOOP(look_up, ROUND(LOOK_UP))
+LOOP(look_up_sums, ROUND(LOOK_UP_SUMS))
 LOOP(dot_bytes, ROUND(DOT_BYTES))
 LOOP(dot_words, ROUND(DOT_WORDS))

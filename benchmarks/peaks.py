@@ -27,6 +27,7 @@ class Peak:
 PEAKS = {
     "bits": Peak("count_bits", "VPAND VPOPCNTW VPADDW", 512),  # 16 rows x 32 outputs
     "tables": Peak("look_up", "VPERMB VPADDB", 384),  # 6 rows x 64 vectors, cells of up to 2 bits
+    "sums": Peak("look_up_sums", "VPERMI2W VPDPWSSD", 160),  # 10 rows x 16 vectors' steps
     "bytes": Peak("dot_bytes", "VPDPBUSD", 64),
     "words": Peak("dot_words", "VPDPWSSD", 32),
 }
@@ -35,7 +36,7 @@ PEAKS = {
 def measure_peaks() -> dict[str, float]:
     """10^9 products per second of each form of cells; empty where they cannot be measured."""
     compiler = shutil.which("cc")
-    if compiler is None or {"bits", "tables"} - set(crossbar.forms(crossbar.instruction_sets()[0])):
+    if compiler is None or {"bits", "tables", "sums"} - set(crossbar.forms(crossbar.instruction_sets()[0])):
         return {}
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "peaks.so"

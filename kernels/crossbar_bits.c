@@ -10,6 +10,7 @@
 #define CIM_LINES 16
 #define CIM_TILE CIM_BITS_TILE
 #define CIM_TILES 1
+#define CIM_VECTORS 32
 #define INLINE CIM_TARGET static inline __attribute__((always_inline))
 #define APART CIM_TARGET static __attribute__((noinline)) /* in one large function, gcc 12 spills accumulators */
 
@@ -100,6 +101,12 @@ static inline uint32_t lanes_of(const cim_plane *plane, ptrdiff_t tile)
     return (uint32_t)(above & ~below);
 }
 
+/* The tile behind a plane's last one. */
+static inline ptrdiff_t end_of(const cim_plane *plane)
+{
+    return (plane->first_output + plane->outputs + CIM_TILE - 1) / CIM_TILE;
+}
+
 typedef struct {
     uint32_t lanes;
     const int32_t *factors;
@@ -179,20 +186,31 @@ static vectors_function *const vectors_functions[] = {count_vectors_1, count_vec
                                                       count_vectors_4, count_vectors_5, count_vectors_6,
                                                       count_vectors_7, count_vectors_8};
 
-/* Does what `multiply_group` would do in two passes; 0 where it does not. */
-CIM_TARGET static int multiply_at_once(const cim_row_set *set, const cim_plane *plane, const cim_inputs *in,
-                                       const uint8_t *lines, int32_t *sums, ptrdiff_t stride)
+/* Does what `multiply_group` would do in two passes, for all planes; 0 where it does not.
+
+   Some vectors at a time, whose lines and sums stay in the first-level cache while all planes of a tile pass. */
+CIM_TARGET static int multiply_at_once(const cim_row_set *set, const cim_inputs *in, const uint8_t *lines,
+                                       int32_t *sums, ptrdiff_t stride)
 {
     if (set->cell_bits * set->signs > 1 || set->steps > 8)
         return 0;
     const ptrdiff_t line_bytes = cim_line_bytes(set->format, set->rows);
     const ptrdiff_t tile_bytes = cim_tile_bytes(set->format, set->rows, 1, 1);
-    const ptrdiff_t first = plane->first_output / CIM_TILE;
-    const ptrdiff_t end = (plane->first_output + plane->outputs + CIM_TILE - 1) / CIM_TILE;
-    for (ptrdiff_t tile = first; tile < end; tile++) {
-        const tile_sums to = sums_of(set, plane, tile, sums, stride);
-        vectors_functions[set->steps - 1](set, set->cells + plane->cells + (tile - first) * tile_bytes, lines,
-                                          line_bytes, in->vectors, &to);
+    ptrdiff_t tiles = 0;
+    for (int32_t index = 0; index < set->planes; index++)
+        tiles = end_of(&set->plane[index]) > tiles ? end_of(&set->plane[index]) : tiles;
+    for (ptrdiff_t vector = 0; vector < in->vectors; vector += CIM_VECTORS) {
+        const ptrdiff_t vectors = in->vectors - vector < CIM_VECTORS ? in->vectors - vector : CIM_VECTORS;
+        for (ptrdiff_t tile = 0; tile < tiles; tile++)
+            for (int32_t index = 0; index < set->planes; index++) {
+                const cim_plane *plane = &set->plane[index];
+                const ptrdiff_t first = plane->first_output / CIM_TILE;
+                if (tile < first || tile >= end_of(plane))
+                    continue;
+                const tile_sums to = sums_of(set, plane, tile, sums + vector * stride, stride);
+                vectors_functions[set->steps - 1](set, set->cells + plane->cells + (tile - first) * tile_bytes,
+                                                  lines + vector * set->steps * line_bytes, line_bytes, vectors, &to);
+            }
     }
     return 1;
 }

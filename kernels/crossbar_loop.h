@@ -8,7 +8,7 @@
    add_lines             sums of CIM_LINES lines of inputs with some tiles of cells
    convert               sums of some vectors and one group of outputs to codes, added to the outputs
 
-   CIM_AT_ONCE           (or not) a function that multiplies a whole plane in another way, where it can
+   CIM_AT_ONCE           (or not) a function that multiplies all planes in another way, where it can
 
    and, through this file, its own `cim_multiply`. */
 
@@ -78,10 +78,9 @@ static int multiply_planes(const cim_row_set *set, const cim_inputs *in, int32_t
     const int lacking = !packed || !codes || !runs || !part || !held || !squares;
     if (!lacking) {
         pack_inputs(set, in, runs, codes, part, packed, noisy ? squares : NULL);
-        for (int32_t index = 0; index < set->planes; index++) {
+        const int32_t planes = CIM_AT_ONCE(set, in, packed, sums, sums_stride) ? 0 : set->planes;
+        for (int32_t index = 0; index < planes; index++) {
             const cim_plane *plane = &set->plane[index];
-            if (CIM_AT_ONCE(set, plane, in, packed, sums, sums_stride))
-                continue;
             const ptrdiff_t first = plane->first_output / CIM_GROUP;
             const ptrdiff_t end = (plane->first_output + plane->outputs + CIM_GROUP - 1) / CIM_GROUP;
             for (ptrdiff_t group = first; group < end; group++)

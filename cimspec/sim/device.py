@@ -95,10 +95,9 @@ class States:
         """
         largest = float((self.mean + SIGMAS * self.sigma).max())
         finest, summed = (
-            max(0, min(MOST_FRACTION_BITS, math.floor(math.log2(value / largest))))
-            for value in (LARGEST_VALUE, LARGEST_SUMMED)
+            min(MOST_FRACTION_BITS, math.floor(math.log2(value / largest))) for value in (LARGEST_VALUE, LARGEST_SUMMED)
         )
-        return summed if summed >= self._unseen_bits else finest
+        return summed if summed >= max(0, self._unseen_bits) else max(0, finest)
 
     @property
     def _unseen_bits(self) -> float:

@@ -7,6 +7,7 @@ the caller warrants that nothing leaves them; see crossbar.h for packed forms an
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.math cimport isfinite
 from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
 
 cdef extern from "crossbar.h":
     ctypedef enum cim_format:
@@ -70,6 +71,9 @@ cdef extern from "crossbar.h":
     int cim_has_sums()
 
 FORMATS = {"bits": CIM_BITS, "bytes": CIM_BYTES, "words": CIM_WORDS, "tables": CIM_TABLES, "sums": CIM_SUMS}
+
+# Lines from which on looking sums up pays: with fewer, tables take longer to make than 16-bit dot products.
+cdef Py_ssize_t FEWEST_SUMMED_LINES = 128
 
 cdef int32_t MOST_LINES = 1 << 24  # rows or outputs: far more than fit, and no product of sizes leaves 64 bits
 
@@ -229,11 +233,12 @@ cdef class RowSet:
     cdef int _check_words(self) except -1:
         """SUMS are of five cells, in 16 bits."""
         cdef Py_ssize_t index
-        cdef const int16_t* words = <const int16_t*>&self._cells[0]
+        cdef int16_t word
         cdef int lowest = 0, highest = 0
         if self._set.format == CIM_SUMS:
             for index in range(self._cells.shape[0] // 2):
-                lowest, highest = min(lowest, words[index]), max(highest, words[index])
+                memcpy(&word, &self._cells[2 * index], sizeof(word))
+                lowest, highest = min(lowest, word), max(highest, word)
             if 5 * highest > 32767 or 5 * lowest < -32768:
                 raise ValueError("five cells of a column can add up beyond 16 bits")
         return 0
@@ -242,16 +247,16 @@ cdef class RowSet:
         free(self._steps)
         free(self._planes)
 
-    cdef cim_multiply _function(self, str instructions) except NULL:
+    cdef cim_multiply _function(self, str instructions, cim_format format) except NULL:
         if instructions not in instruction_sets():
             raise ValueError(f"this machine has no instruction set {instructions}")
-        if self._set.format not in [FORMATS[form] for form in forms(instructions)]:
+        if format not in [FORMATS[form] for form in forms(instructions)]:
             raise ValueError(f"{instructions} cannot read this form of cells")
-        if self._set.format == CIM_BITS:
+        if format == CIM_BITS:
             return cim_multiply_bits
-        if self._set.format == CIM_TABLES:
+        if format == CIM_TABLES:
             return cim_multiply_tables
-        if self._set.format == CIM_SUMS:
+        if format == CIM_SUMS:
             return cim_multiply_sums
         if instructions == "avx512":
             return cim_multiply_avx512
@@ -268,6 +273,7 @@ cdef class RowSet:
         int64_t[::1] input_sums,      # OUT [vectors], added to: the codes that drive the rows; or None
     ):
         """Add what these rows contribute to the outputs of some vectors."""
+        cdef cim_row_set own = self._set
         cdef cim_inputs inputs
         cdef cim_multiply multiply
         cdef Py_ssize_t index, lowest = 0, highest = 0
@@ -290,9 +296,11 @@ cdef class RowSet:
         inputs.codes_count = codes.shape[0]
         inputs.vectors, inputs.first_vector = origins.shape[0], first_vector
         inputs.input_sums = NULL if input_sums is None else &input_sums[0]
-        multiply = self._function(instructions)
+        if own.format == CIM_SUMS and origins.shape[0] * own.steps < FEWEST_SUMMED_LINES:
+            own.format = CIM_WORDS  # the same cells
+        multiply = self._function(instructions, own.format)
         with nogil:
-            status = multiply(&self._set, &inputs, &sums[0, 0], sums.shape[1])
+            status = multiply(&own, &inputs, &sums[0, 0], sums.shape[1])
         if status:
             raise MemoryError()
 

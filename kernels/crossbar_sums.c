@@ -47,14 +47,16 @@ CIM_TARGET static void pack_digits(const cim_row_set *set, const cim_step *step,
 #include "crossbar_inputs.h"
 
 /* Both tables of each ten rows of a column: entry `j` adds up the cells of `j`'s bits. `cells`: of its tile, from it. */
-CIM_TARGET static void make_tables(const cim_row_set *set, const int16_t *cells, __m512i *tables)
+CIM_TARGET static void make_tables(const cim_row_set *set, const uint8_t *cells, __m512i *tables)
 {
     static const __mmask32 with_bit[ROWS] = {0xAAAAAAAA, 0xCCCCCCCC, 0xF0F0F0F0, 0xFF00FF00, 0xFFFF0000};
     for (ptrdiff_t first = 0; first < (set->rows + GROUP_ROWS - 1) / GROUP_ROWS * GROUP_ROWS; first += ROWS) {
         __m512i table = _mm512_setzero_si512();
         UNROLL for (int index = 0; index < ROWS; index++) {
             const ptrdiff_t row = first + index;
-            const int16_t cell = row < set->rows ? cells[row / 2 * 2 * CIM_TILE + row % 2] : 0;
+            int16_t cell = 0;
+            if (row < set->rows)
+                memcpy(&cell, cells + (row / 2 * 2 * CIM_TILE + row % 2) * 2, sizeof cell);
             table = _mm512_add_epi16(table, _mm512_maskz_set1_epi16(with_bit[index], cell));
         }
         *tables++ = table;
@@ -150,8 +152,8 @@ CIM_TARGET static void multiply_group(const cim_row_set *set, const cim_plane *p
     const ptrdiff_t to = end < base + CIM_GROUP ? end - base : CIM_GROUP;
     for (ptrdiff_t column = from; column < to; column++) {
         const ptrdiff_t tile = (base + column) / CIM_TILE - first_tile;
-        const int16_t *cells = (const int16_t *)(set->cells + plane->cells + tile * tile_bytes);
-        make_tables(set, cells + column % CIM_TILE * 2, own->tables + column * 2 * groups);
+        const uint8_t *cells = set->cells + plane->cells + tile * tile_bytes;
+        make_tables(set, cells + column % CIM_TILE * 4, own->tables + column * 2 * groups);
     }
     const ptrdiff_t at_once = LINES / set->steps;
     for (ptrdiff_t vector = 0; vector < in->vectors; vector += at_once) {

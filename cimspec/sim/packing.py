@@ -136,7 +136,7 @@ def fastest_form(instructions: str, extent: Extent, vectors: int, *, is_short: b
         return Form.TABLES
     if Form.BITS in possible and counted <= MOST_COUNTED_PLANES:
         return Form.BITS
-    if Form.SUMS in possible and vectors >= FEWEST_LOOKED_UP:
+    if Form.SUMS in possible:
         return Form.SUMS
     return Form.BYTES if Form.BYTES in possible else Form.WORDS
 

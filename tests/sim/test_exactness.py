@@ -6,11 +6,20 @@
 import numpy as np
 import pytest
 
+from cimspec.compiler.layout import Layout
+from cimspec.compiler.slicing import input_steps
 from cimspec.sim import Engine, mvm
+from cimspec.sim.layer import ProductLayer
+from cimspec.sim.mvm import flat_inputs
+from cimspec.sim.programmed import ProgrammedRows
+from cimspec.sim.reference import reference_mvm
 from cimspec.spec.chip import (
+    Adc,
     AdcConversion,
     AdcLevels,
     AdcStep,
+    Chip,
+    Crossbar,
     Encoding,
     Rounding,
     SignedInputs,
@@ -83,3 +92,23 @@ def test_the_cases_hold_every_option():
     for name, usual in Device().model_dump().items():
         if name not in ("drift_start_ns", "activity"):
             assert any(getattr(device, name) != usual for device in devices), name
+
+
+@pytest.mark.parametrize("read_sigma", [0.0, 0.02])
+@pytest.mark.parametrize("rows", [1, 4, 5, 9, 10, 11, 63, 160, 161])
+def test_any_number_of_lines_and_rows_can_be_looked_up(rows, read_sigma):
+    # 16 lines are summed side by side, and 128 together; from 128 on they are looked up at all.
+    device = Device(program_sigma=0.05, read_sigma=read_sigma)
+    crossbar = Crossbar(
+        rows=rows, columns=64, cell_bits=2, encoding=Encoding.OFFSET, write_latency_ns=1.0, read_latency_ns=1.0
+    )
+    chip = Chip(name="c", crossbar=crossbar, adc=Adc(bits=6, step=AdcStep.EXACT), device=device)
+    rng = np.random.default_rng(rows)
+    weights = rng.integers(-7, 7, (37, 200), endpoint=True)
+    inputs = rng.integers(0, 31, (61, 200), endpoint=True)
+    options = {"weight_bits": 4, "activation_bits": 5, "signed_inputs": False, "full_scale": None, "seed": 3}
+    expected = reference_mvm(chip, weights, inputs, **options)
+    layer = ProductLayer(ProgrammedRows(Layout(chip, 200, 37, 4), weights, input_steps(chip, 5, False), None, seed=3))
+    for vectors in (1, 3, 25, 26, 27, 29, 32, 33, 52, 61):
+        found = layer.products(flat_inputs(inputs[:vectors]))
+        assert np.array_equal(found, expected[:vectors]), vectors

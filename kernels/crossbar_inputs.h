@@ -3,9 +3,15 @@
    CIM_TARGET    attribute of functions
    pack_digits   one step of codes, int16 [rows, padded to 32 by zeros], to one packed line */
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "crossbar_windows.h"
+
+typedef struct {
+    uint8_t *lines;   /* [vectors][steps], and zeros for those behind that are read along */
+    int32_t *squares; /* what each line's digits' squares add up to; NULL where no noise is drawn */
+} cim_packed;
 
 CIM_TARGET static inline void part_of(const int16_t *codes, int16_t *part, ptrdiff_t rows, int32_t which)
 {
@@ -69,4 +75,30 @@ CIM_TARGET static void pack_inputs(const cim_row_set *set, const cim_inputs *in,
                 squares[vector * set->steps + index] = sum_of_squares(digits, set->rows, step->shift, step->mask);
         }
     }
+}
+
+/* Inputs packed, with zeros for `behind` more lines. Returns 0, or 1 where memory is lacking; to be released either way. */
+CIM_TARGET static int pack(const cim_row_set *set, const cim_inputs *in, size_t behind, cim_packed *packed)
+{
+    const size_t lines = (size_t)in->vectors * (size_t)set->steps;
+    const size_t padded_rows = ((size_t)set->rows + 31) / 32 * 32;
+    const int noisy = set->adc.conversion == CIM_ROUND && set->adc.noise > 0;
+    packed->lines = calloc(lines + behind, (size_t)cim_line_bytes(set->format, set->rows));
+    packed->squares = noisy ? malloc(lines * sizeof *packed->squares) : NULL;
+    int16_t *codes = calloc(padded_rows + 4, sizeof *codes);
+    int16_t *part = calloc(padded_rows, sizeof *part);
+    cim_run *runs = malloc((size_t)set->rows * sizeof *runs);
+    const int lacking = !packed->lines || (noisy && !packed->squares) || !codes || !part || !runs;
+    if (!lacking)
+        pack_inputs(set, in, runs, codes, part, packed->lines, packed->squares);
+    free(codes);
+    free(part);
+    free(runs);
+    return lacking;
+}
+
+static void release(cim_packed *packed)
+{
+    free(packed->lines);
+    free(packed->squares);
 }

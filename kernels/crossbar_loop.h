@@ -12,8 +12,6 @@
 
    and, through this file, its own `cim_multiply`. */
 
-#include <stdlib.h>
-
 #include "crossbar_inputs.h"
 
 #ifndef CIM_AT_ONCE
@@ -62,36 +60,23 @@ CIM_TARGET static void multiply_group(
 
 static int multiply_planes(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t sums_stride)
 {
-    const size_t lines = (size_t)in->vectors * (size_t)set->steps;
-    const size_t line_bytes = (size_t)cim_line_bytes(set->format, set->rows);
-    const size_t padded_rows = ((size_t)set->rows + 31) / 32 * 32;
     const size_t scratch_lines = (size_t)(vectors_at_once(set->steps) * set->steps) + CIM_LINES;
-    const int noisy = set->adc.conversion == CIM_ROUND && set->adc.noise > 0;
-    /* Calls take CIM_LINES lines, also where fewer are left. */
-    uint8_t *packed = calloc(lines + CIM_LINES, line_bytes);
-    int16_t *codes = calloc(padded_rows + 4, sizeof *codes);
-    cim_run *runs = malloc((size_t)set->rows * sizeof *runs);
-    int16_t *part = calloc(padded_rows, sizeof *part);
     uint8_t *held = malloc(scratch_lines * CIM_GROUP * sizeof(cim_sum) + 64);
     cim_sum *scratch = (cim_sum *)(held + 64 - (uintptr_t)held % 64); /* whole cache lines */
-    int32_t *squares = malloc((noisy ? lines : 1) * sizeof *squares);
-    const int lacking = !packed || !codes || !runs || !part || !held || !squares;
+    cim_packed packed;
+    /* Calls take CIM_LINES lines, also where fewer are left. */
+    const int lacking = pack(set, in, CIM_LINES, &packed) || !held;
     if (!lacking) {
-        pack_inputs(set, in, runs, codes, part, packed, noisy ? squares : NULL);
-        const int32_t planes = CIM_AT_ONCE(set, in, packed, sums, sums_stride) ? 0 : set->planes;
+        const int32_t planes = CIM_AT_ONCE(set, in, packed.lines, sums, sums_stride) ? 0 : set->planes;
         for (int32_t index = 0; index < planes; index++) {
             const cim_plane *plane = &set->plane[index];
             const ptrdiff_t first = plane->first_output / CIM_GROUP;
             const ptrdiff_t end = (plane->first_output + plane->outputs + CIM_GROUP - 1) / CIM_GROUP;
             for (ptrdiff_t group = first; group < end; group++)
-                multiply_group(set, plane, in, packed, noisy ? squares : NULL, group, scratch, sums, sums_stride);
+                multiply_group(set, plane, in, packed.lines, packed.squares, group, scratch, sums, sums_stride);
         }
     }
-    free(packed);
-    free(codes);
-    free(runs);
-    free(part);
+    release(&packed);
     free(held);
-    free(squares);
     return lacking;
 }

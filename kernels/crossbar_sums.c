@@ -8,7 +8,6 @@
 #if defined(__x86_64__) && defined(__GNUC__)
 
 #include <immintrin.h>
-#include <stdlib.h>
 
 #define CIM_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,bmi2")))
 #define CIM_TILE CIM_WORDS_TILE
@@ -136,14 +135,21 @@ CIM_TARGET static void sum_columns(const __m512i *tables, const __m512i *indices
 
 typedef struct {
     __m512i *tables;  /* [64 outputs][rows / 10][2] */
-    __m512i *indices; /* [blocks][rows / 10] */
+    __m512i *indices; /* [vectors / vectors_at_once][blocks][rows / 10] */
     int32_t *scratch; /* [lines][64 outputs] */
 } work;
 
+static inline ptrdiff_t vectors_at_once(const cim_row_set *set) { return LINES / set->steps; }
+
+static inline int blocks_of(const cim_row_set *set, ptrdiff_t vectors)
+{
+    return (int)((vectors * set->steps + LANES - 1) / LANES);
+}
+
 /* One plane's 64 outputs of group `group`, for all vectors. */
 CIM_TARGET static void multiply_group(const cim_row_set *set, const cim_plane *plane, const cim_inputs *in,
-                                      const uint8_t *lines, const int32_t *squares, ptrdiff_t group, const work *own,
-                                      int32_t *sums, ptrdiff_t stride)
+                                      const int32_t *squares, ptrdiff_t group, const work *own, int32_t *sums,
+                                      ptrdiff_t stride)
 {
     const ptrdiff_t groups = (set->rows + GROUP_ROWS - 1) / GROUP_ROWS, end = plane->first_output + plane->outputs;
     const ptrdiff_t tile_bytes = cim_tile_bytes(set->format, set->rows, set->cell_bits, set->signs);
@@ -155,12 +161,11 @@ CIM_TARGET static void multiply_group(const cim_row_set *set, const cim_plane *p
         const uint8_t *cells = set->cells + plane->cells + tile * tile_bytes;
         make_tables(set, cells + column % CIM_TILE * 4, own->tables + column * 2 * groups);
     }
-    const ptrdiff_t at_once = LINES / set->steps;
-    for (ptrdiff_t vector = 0; vector < in->vectors; vector += at_once) {
+    const ptrdiff_t at_once = vectors_at_once(set);
+    const __m512i *indices = own->indices;
+    for (ptrdiff_t vector = 0; vector < in->vectors; vector += at_once, indices += BLOCKS * groups) {
         const ptrdiff_t vectors = in->vectors - vector < at_once ? in->vectors - vector : at_once;
-        const int blocks = (int)((vectors * set->steps + LANES - 1) / LANES);
-        turn_lines(lines + vector * set->steps * groups * 4, groups, blocks, own->indices);
-        sum_columns(own->tables, own->indices, groups, blocks, from, to, own->scratch);
+        sum_columns(own->tables, indices, groups, blocks_of(set, vectors), from, to, own->scratch);
         convert(set, plane, squares ? squares + vector * set->steps : NULL, in->first_vector + (uint64_t)vector,
                 vectors, group, own->scratch, sums + vector * stride, stride);
     }
@@ -168,37 +173,32 @@ CIM_TARGET static void multiply_group(const cim_row_set *set, const cim_plane *p
 
 int cim_multiply_sums(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)
 {
-    const size_t lines = (size_t)in->vectors * (size_t)set->steps;
-    const size_t line_bytes = (size_t)cim_line_bytes(set->format, set->rows), groups = line_bytes / 4;
-    const size_t padded_rows = ((size_t)set->rows + 31) / 32 * 32;
-    const size_t table_bytes = CIM_GROUP * groups * 2 * 64, index_bytes = BLOCKS * groups * 64;
-    const size_t scratch_bytes = LINES * CIM_GROUP * sizeof(int32_t);
-    const int noisy = set->adc.conversion == CIM_ROUND && set->adc.noise > 0;
-    uint8_t *packed = calloc(lines + LANES, line_bytes); /* whole blocks are read */
-    int16_t *codes = calloc(padded_rows + 4, sizeof *codes);
-    cim_run *runs = malloc((size_t)set->rows * sizeof *runs);
-    int16_t *part = calloc(padded_rows, sizeof *part);
-    uint8_t *held = malloc(table_bytes + index_bytes + scratch_bytes + 64);
-    int32_t *squares = malloc((noisy ? lines : 1) * sizeof *squares);
-    const int lacking = !packed || !codes || !runs || !part || !held || !squares;
+    const size_t groups = ((size_t)set->rows + GROUP_ROWS - 1) / GROUP_ROWS;
+    const ptrdiff_t at_once = vectors_at_once(set);
+    const size_t parts = (size_t)((in->vectors + at_once - 1) / at_once);
+    const size_t table_bytes = CIM_GROUP * groups * 2 * 64, index_bytes = parts * BLOCKS * groups * 64;
+    uint8_t *held = malloc(table_bytes + index_bytes + LINES * CIM_GROUP * sizeof(int32_t) + 64);
+    uint8_t *aligned = held + 64 - (uintptr_t)held % 64;
+    const work own = {(__m512i *)aligned, (__m512i *)(aligned + table_bytes),
+                      (int32_t *)(aligned + table_bytes + index_bytes)};
+    cim_packed packed;
+    const int lacking = pack(set, in, LANES, &packed) || !held; /* whole blocks are read */
     if (!lacking) {
-        uint8_t *aligned = held + 64 - (uintptr_t)held % 64;
-        const work own = {(__m512i *)aligned, (__m512i *)(aligned + table_bytes),
-                          (int32_t *)(aligned + table_bytes + index_bytes)};
-        pack_inputs(set, in, runs, codes, part, packed, noisy ? squares : NULL);
+        for (ptrdiff_t part = 0; part < (ptrdiff_t)parts; part++) {
+            const ptrdiff_t vector = part * at_once;
+            const ptrdiff_t vectors = in->vectors - vector < at_once ? in->vectors - vector : at_once;
+            turn_lines(packed.lines + vector * set->steps * (ptrdiff_t)groups * 4, (ptrdiff_t)groups,
+                       blocks_of(set, vectors), own.indices + part * BLOCKS * (ptrdiff_t)groups);
+        }
         for (int32_t index = 0; index < set->planes; index++) {
             const cim_plane *plane = &set->plane[index];
             const ptrdiff_t end = (plane->first_output + plane->outputs + CIM_GROUP - 1) / CIM_GROUP;
             for (ptrdiff_t group = plane->first_output / CIM_GROUP; group < end; group++)
-                multiply_group(set, plane, in, packed, noisy ? squares : NULL, group, &own, sums, stride);
+                multiply_group(set, plane, in, packed.squares, group, &own, sums, stride);
         }
     }
-    free(packed);
-    free(codes);
-    free(runs);
-    free(part);
+    release(&packed);
     free(held);
-    free(squares);
     return lacking;
 }
 

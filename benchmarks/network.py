@@ -33,12 +33,15 @@ from cimspec.quant.ops import MatMul, Window, apply_vector
 from cimspec.report import rows_table
 from cimspec.sim import execute
 from cimspec.sim.execute import Machine, inputs_at_once, program_layer, run_layer
+from cimspec.sim.mvm import flat_inputs
 from cimspec.spec.chip import Adc, Chip, Crossbar, Encoding
+from cimspec.spec.device import Device
 
 ROOT = Path(__file__).parents[1]
 TEST_SET = 10_000
 REQUIRED_S, ASIM_S = 120, 6000
 BITS = 4
+NOISY = Device(program_sigma=0.05, read_sigma=0.01)
 FULL_SCALE = 64.0
 """Of the calibrated ADC: a third of what its rows can make."""
 
@@ -52,12 +55,12 @@ class Job:
     network: IntegerNetwork
 
 
-def chip(size: int, encoding: Encoding) -> Chip:
-    """Square crossbars of one-bit cells with an ADC of 6 bits."""
+def chip(size: int, encoding: Encoding, device: Device | None = None) -> Chip:
+    """Square crossbars of one-bit cells with an ADC of 6 bits; cells are ideal unless a device is given."""
     crossbar = Crossbar(
         rows=size, columns=size, cell_bits=1, encoding=encoding, write_latency_ns=56e3, read_latency_ns=1.4e3
     )
-    return Chip(name="lossy", crossbar=crossbar, adc=Adc(bits=6))
+    return Chip(name="lossy", crossbar=crossbar, adc=Adc(bits=6), device=device or Device())
 
 
 def jobs() -> Iterator[Job]:
@@ -125,20 +128,21 @@ def profile(job: Job) -> dict[str, float]:
     return dict(spent)
 
 
-def memory(images: int = 8) -> dict[str, float]:
+def memory(device: Device, images: int = 8) -> dict[str, float]:
     """What a large layer holds: 512 channels of 3 x 3 windows to 512 channels of 32 x 32 pixels."""
     window = Window(3, 1, 1)
     op = MatMul("y", "x", "y", window, 4608, 512, (512, 32, 32), Precision(BITS, BITS), False, "y.weights", "y.bias")
-    layer = schedule_layer(op, chip(128, Encoding.DIFFERENTIAL_COLUMNS))
-    program = Program("one", chip(128, Encoding.DIFFERENTIAL_COLUMNS), "x", (512, 32, 32), (layer,))
+    own = chip(128, Encoding.DIFFERENTIAL_COLUMNS, device)
+    layer = schedule_layer(op, own)
+    program = Program("one", own, "x", (512, 32, 32), (layer,))
     rng = np.random.default_rng(0)
     constants = {"y.weights": rng.integers(-7, 8, (512, 4608)), "y.bias": np.zeros(512, np.int64)}
     codes = rng.integers(0, 16, (images, 512, 32, 32))
     tracemalloc.start()
     products = program_layer(program, layer, constants, seed=0, index=0)
-    programming, cells = tracemalloc.get_traced_memory()[1], program.layout(layer).rows * program.layout(layer).columns
-    run_layer(layer, products, constants, codes[:1], 0)  # packs the cells
-    held = tracemalloc.get_traced_memory()[0]
+    products.products(flat_inputs(np.zeros((1, op.inputs), np.int16)))  # programs the cells
+    held, programming = tracemalloc.get_traced_memory()
+    cells = program.layout(layer).rows * program.layout(layer).columns
     tracemalloc.reset_peak()
     output = run_layer(layer, products, constants, codes, 0)
     peak = tracemalloc.get_traced_memory()[1] - held
@@ -180,12 +184,13 @@ def main() -> None:
     console.print(
         f"{os.cpu_count()} cores; at most {REQUIRED_S} s are required of ResNet-18; ASiM: {ASIM_S} s, 24 cores"
     )
-    held = memory()
-    console.print(
-        f"4608 x 512 weights, 1024 pixels: {held['held_bytes_per_cell']:.2f} bytes a cell held (2 allowed), "
-        f"{held['programming_peak_bytes_per_cell']:.2f} at the peak of programming; running, "
-        f"{held['running_bytes_over_activations']:.2f} times the bytes of input and output (4 allowed)"
-    )
+    held = {"ideal": memory(Device()), "noisy": memory(NOISY)}
+    for name, own in held.items():
+        console.print(
+            f"{name} cells, 4608 x 512 weights, 1024 pixels: {own['held_bytes_per_cell']:.2f} bytes a cell held "
+            f"(2 allowed), {own['programming_peak_bytes_per_cell']:.2f} at the peak of programming; running, "
+            f"{own['running_bytes_over_activations']:.2f} times the bytes of input and output (4 allowed)"
+        )
     if arguments.json:
         print(json.dumps({"networks": results, "memory": held}, indent=2))
 

@@ -104,11 +104,12 @@ def test_any_number_of_lines_and_rows_can_be_looked_up(rows, read_sigma):
     )
     chip = Chip(name="c", crossbar=crossbar, adc=Adc(bits=6, step=AdcStep.EXACT), device=device)
     rng = np.random.default_rng(rows)
-    weights = rng.integers(-7, 7, (37, 200), endpoint=True)
-    inputs = rng.integers(0, 31, (61, 200), endpoint=True)
+    count = rows + 1 + rows // 2  # two sets of rows
+    weights = rng.integers(-7, 7, (37, count), endpoint=True)
+    inputs = rng.integers(0, 31, (61, count), endpoint=True)
     options = {"weight_bits": 4, "activation_bits": 5, "signed_inputs": False, "full_scale": None, "seed": 3}
     expected = reference_mvm(chip, weights, inputs, **options)
-    layer = ProductLayer(ProgrammedRows(Layout(chip, 200, 37, 4), weights, input_steps(chip, 5, False), None, seed=3))
+    layer = ProductLayer(ProgrammedRows(Layout(chip, count, 37, 4), weights, input_steps(chip, 5, False), None, seed=3))
     for vectors in (1, 3, 25, 26, 27, 29, 32, 33, 52, 61):
         found = layer.products(flat_inputs(inputs[:vectors]))
         assert np.array_equal(found, expected[:vectors]), vectors

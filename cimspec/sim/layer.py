@@ -52,7 +52,7 @@ class Prepared:
 
 @dataclass(frozen=True, eq=False)
 class ProductLayer:
-    """A layer whose cells are programmed. Any thread may use it."""
+    """A layer on its chip; its cells are programmed when they are first needed. Any thread may use it."""
 
     programmed: ProgrammedRows
     _prepared: dict[tuple[Engine, bool, bool], Prepared] = field(default_factory=dict)

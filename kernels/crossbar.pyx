@@ -1,7 +1,7 @@
 """Front of the crossbar kernels: checks what they are given, and picks the instruction set.
 
-`multiply` adds the codes of one set of rows, `add_integers` and `add_reals` turn added codes into values. Integers are int32 on the way, and
-the caller warrants that nothing leaves them; see crossbar.h for packed forms and conversions.
+`multiply` adds the codes of one set of rows, `add_integers` and `add_reals` turn added codes into values. Integers are
+int32 on the way, and the caller warrants that nothing leaves them; see crossbar.h for packed forms and conversions.
 """
 
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t

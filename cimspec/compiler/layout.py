@@ -115,17 +115,16 @@ class Layout:
         """Which input drives each row."""
         return np.arange(rows.start, rows.stop) // (self.rows // self.inputs)
 
-    def crossbar_rows(self) -> Iterator[range]:
-        """All rows, cut into those of crossbars below each other."""
-        for block in range(0, self.blocks, self.column_blocks):
-            yield self.block(block).rows
+    def crossbar_rows(self, rows: range | None = None) -> Iterator[range]:
+        """All rows, or those of some whole crossbars, cut into those of each crossbar."""
+        rows = range(self.rows) if rows is None else rows
+        for start in range(rows.start, rows.stop, self.chip.crossbar.rows):
+            yield range(start, min(rows.stop, start + self.chip.crossbar.rows))
 
     def row_sets(self, rows: range | None = None) -> Iterator[range]:
-        """The rows of all crossbars, or those of some whole ones, cut into those that are read at once."""
-        rows = range(self.rows) if rows is None else rows
-        for own in self.crossbar_rows():
-            if rows.start <= own.start and own.stop <= rows.stop:
-                yield from self.row_groups(own)
+        """All rows, or those of some whole crossbars, cut into those that are read at once."""
+        for own in self.crossbar_rows(rows):
+            yield from self.row_groups(own)
 
     def cells(
         self,
@@ -147,11 +146,12 @@ class Layout:
 
     def flipped(self, weights: npt.NDArray[np.integer], rows: range | None = None) -> dict[range, Flips]:
         """Which columns each set of rows stores complemented: `[columns]`; `rows` as in `cells`."""
+        rows = range(self.rows) if rows is None else rows
+        groups = list(self.row_sets(rows))
         if not self.chip.crossbar.complements:
-            return {group: np.zeros(self.columns, np.bool_) for group in self.row_sets(rows)}
-        start = 0 if rows is None else rows.start
-        cells = self._plain_cells(weights, np.int16, range(self.rows) if rows is None else rows)
-        return {group: self._flips(cells[group.start - start : group.stop - start]) for group in self.row_sets(rows)}
+            return {group: np.zeros(self.columns, np.bool_) for group in groups}
+        cells = self._plain_cells(weights, np.int16, rows)
+        return {group: self._flips(cells[group.start - rows.start : group.stop - rows.start]) for group in groups}
 
     def unit_factors(self, flips: Flips) -> npt.NDArray[np.int64]:
         """What the unit column's code is multiplied by for each output of a set of rows `[outputs]`.

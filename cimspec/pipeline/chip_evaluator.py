@@ -33,10 +33,10 @@ from cimspec.sim.layer import ProductLayer
 from cimspec.spec.chip import AdcRange, Chip
 
 CACHE_BYTES = 256 * 1024 * 1024
-"""Of what layers made."""
+"""Of what layers made, and as many again of programmed layers."""
 
 CELL_BYTES = 2
-"""A programmed cell takes no more; as much as tensors do is kept of them, too."""
+"""A programmed cell takes no more."""
 
 CALIBRATED_VECTORS = 128
 """Input vectors that a layer's ADC range is taken from."""
@@ -71,9 +71,7 @@ class ChipEvaluator:
         self._float_outputs = float_outputs(tables.graph, tables.weights, images).flatten(1)
         self._samples = sample_inputs(tables.graph, tables.weights, calibration, CALIBRATED_VECTORS)
         self._ranges: dict[tuple[str, Precision], float] = {}
-        self._layers: SizedCache[tuple[str, Precision, int], ProductLayer] = SizedCache(
-            cache_bytes, lambda products: CELL_BYTES * products.layout.rows * products.layout.columns
-        )
+        self._layers: SizedCache[tuple[str, Precision, int], ProductLayer] = SizedCache(cache_bytes, layer_bytes)
         self.tensors: SizedCache[Key, Array] = SizedCache(cache_bytes, lambda tensor: int(tensor.nbytes))
         self._threads = ThreadPoolExecutor(os.cpu_count())
 
@@ -125,6 +123,11 @@ class ChipEvaluator:
             layout = program.layout(layer)
             self._ranges[key] = layer_range(layout, constants[op.weights], steps, codes.astype(np.int64))
         return self._ranges[key]
+
+
+def layer_bytes(products: ProductLayer) -> int:
+    """What a programmed layer holds at most: its cells, and the weights that they are made of."""
+    return CELL_BYTES * products.layout.rows * products.layout.columns + int(products.programmed.weights.nbytes)
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ What devices draw is keyed by seed, layer, row and column, so cells that are mad
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -41,8 +42,8 @@ class ProgrammedRows:
     def __iter__(self) -> Iterator[RowSet]:
         noise = self._noise()
         for rows in self.layout.crossbar_rows():
-            read = {group: columns for group in self.layout.row_groups(rows) if (columns := self._columns(group))}
-            if not read:
+            columns = self._columns(rows)
+            if not columns:
                 continue
             flips = self.layout.flipped(self.weights, rows)
             cells = programmed_cells(
@@ -53,18 +54,18 @@ class ProgrammedRows:
                 layer=self.layer,
                 rows=rows,
             )
-            for group, columns in read.items():
+            for group in self.layout.row_groups(rows):
                 yield self._row_set(group, columns, flips[group], cells, rows.start, noise)
 
     def converters(self) -> Iterator[Converter]:
         """The converter of each set."""
-        for group in self.layout.row_sets():
-            if self._columns(group):
-                yield self._converter(group)
+        for rows in self.layout.crossbar_rows():
+            if self._columns(rows):
+                yield from map(self._converter, self.layout.row_groups(rows))
 
     def idle_inputs(self) -> npt.NDArray[np.int64]:
         """The inputs of rows that nothing reads."""
-        idle = [self.layout.input_of_row(group) for group in self.layout.row_sets() if not self._columns(group)]
+        idle = [self.layout.input_of_row(rows) for rows in self.layout.crossbar_rows() if not self._columns(rows)]
         return np.concatenate([np.zeros(0, np.int64), *idle])
 
     def _row_set(
@@ -97,19 +98,24 @@ class ProgrammedRows:
         return Converter.of(self.layout.chip, self.full_scale, rows=len(rows), steps=self.steps)
 
     def _columns(self, rows: range) -> list[range]:
-        """The columns that are read of these rows, in order; those of neighbouring blocks as one."""
+        """The columns that are read of a crossbar's rows, in order; those of neighbouring blocks as one."""
         if self.blocks is None:
             return [range(self.layout.columns)]
-        found = [
-            block.columns for block in self.blocks if block.rows.start <= rows.start and rows.stop <= block.rows.stop
-        ]
         merged: list[range] = []
-        for columns in sorted(found, key=lambda columns: columns.start):
+        for columns in sorted(self._read.get(rows.start, ()), key=lambda columns: columns.start):
             if merged and merged[-1].stop == columns.start:
                 merged[-1] = range(merged[-1].start, columns.stop)
             else:
                 merged.append(columns)
         return merged
+
+    @cached_property
+    def _read(self) -> dict[int, list[range]]:
+        """The columns of the blocks that are read, by their first row."""
+        found: dict[int, list[range]] = {}
+        for block in self.blocks or ():
+            found.setdefault(block.rows.start, []).append(block.columns)
+        return found
 
     def _noise(self) -> Noise | None:
         levels = read_noise_levels(self.layout.chip.device, self.layout.chip)

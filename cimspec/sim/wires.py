@@ -75,7 +75,7 @@ def solve_nodal(conductances_siemens: Reals, voltages: Reals, wire_resistance_oh
 def _solve(
     first: npt.NDArray[Any], second: npt.NDArray[Any], values: Reals, potentials: Reals, is_free: npt.NDArray[np.bool_]
 ) -> None:
-    """Fill in the free potentials of a network of conductances_siemens between nodes `first` and `second`."""
+    """Fill in the free potentials of a network of conductances between nodes `first` and `second`."""
     if not is_free.any():
         return
     nodes = np.concatenate([first, second, first, second])

@@ -8,7 +8,7 @@ from cimspec.graph import Graph, Policy, build_graph, nonnegative_layers
 from cimspec.graph.layer import Add, Conv2d, Layer
 from cimspec.quant.integer import IntegerNetwork, integer_network
 from cimspec.quant.parameters import LayerParameters, QuantizedParameters, weight_limit
-from cimspec.spec.workload import (
+from cimspec.spec import (
     AddSpec,
     Conv2dSpec,
     FlattenSpec,
@@ -69,7 +69,7 @@ def _parameters(layer: Layer, policy: Policy, signed: bool, rng: np.random.Gener
     limit = weight_limit(precision.weight_bits)
     op = layer.op
     inputs, outputs = (
-        (op.in_channels * op.kernel**2, op.out_channels)
+        (op.in_channels // op.groups * op.window.area, op.out_channels)
         if isinstance(op, Conv2d)
         else (op.in_features, op.out_features)
     )

@@ -56,12 +56,7 @@ def _rows(topic: Topic) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
 
 
 def _layers() -> list[tuple[str, ...]]:
-    from typing import get_args
+    from cimspec.spec.fields import entries
+    from cimspec.spec.layers import OPS
 
-    from cimspec.spec import OpSpec
-
-    kinds = get_args(get_args(OpSpec)[0])
-    return [
-        (kind.model_fields["kind"].default, ", ".join(name for name in kind.model_fields if name != "kind"))
-        for kind in kinds
-    ]
+    return [(kind, ", ".join(entry.key for entry in entries(op))) for kind, op in OPS.items()]

@@ -1,12 +1,29 @@
 """Layers of a network as the compiler sees them: an operation, the names it reads, the shape it makes.
 
-Shapes leave out the batch: `(channels, height, width)` for images, `(features,)` for vectors.
+Shapes leave out the batch: `(channels, height, width)` for images, `(features,)` for vectors, `(tokens, features)` for
+sequences, `(heads, tokens, features)` for those cut into heads. Axes count from the first of these.
 """
 
 import math
 from dataclasses import dataclass
+from enum import StrEnum
+
+from cimspec.graph.window import Window
 
 Shape = tuple[int, ...]
+
+
+class Function(StrEnum):
+    """Functions of one value, computed digitally."""
+
+    SIGMOID = "sigmoid"
+    TANH = "tanh"
+    ERF = "erf"
+    GELU = "gelu"  # x * (1 + erf(x / sqrt(2))) / 2
+    GELU_TANH = "gelu_tanh"  # x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2
+    SILU = "silu"  # x * sigmoid(x)
+    HARD_SIGMOID = "hard_sigmoid"  # clip(x / 6 + 1 / 2, 0, 1)
+    HARD_SWISH = "hard_swish"  # x * hard_sigmoid(x)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,22 +34,34 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
+class Constant:
+    """A tensor that is part of the network: a class token, positions. Its `value` is among the weights."""
+
+
+@dataclass(frozen=True, slots=True)
 class Conv2d:
-    """A convolution with square kernel, zero padding on all sides; runs on crossbars."""
+    """A convolution with zero padding; runs on crossbars.
+
+    With `groups`, each group of outputs reads its own group of channels (all of one channel: depthwise).
+    """
 
     in_channels: int
     out_channels: int
-    kernel: int
-    stride: int
-    padding: int
+    window: Window
+    groups: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """A fully connected layer; runs on crossbars."""
+    """A fully connected layer over the last axis; runs on crossbars."""
 
     in_features: int
     out_features: int
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """`[..., m, k] @ [..., k, n]` of two activations; runs on crossbars, which the second is written to (attention)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +72,73 @@ class BatchNorm:
 
 
 @dataclass(frozen=True, slots=True)
+class Affine:
+    """`x * scale + shift`; both are among the weights, in a shape that broadcasts to the layer's.
+
+    Where weights are not given, `initial_scale` is all of `scale` before training, and `shift` is 0.
+    """
+
+    initial_scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNorm:
+    """Normalization over the last axis, then `* gamma + beta`."""
+
+    features: int
+    epsilon: float = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
 class Relu:
     """`max(x, 0)`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """`min(max(x, low), high)`, as in relu6; either may be infinite."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Elementwise:
+    """A function of each value."""
+
+    function: Function
+
+
+@dataclass(frozen=True, slots=True)
+class Softmax:
+    """`exp(x) / sum(exp(x))` along an axis."""
+
+    axis: int
+
+
+@dataclass(frozen=True, slots=True)
+class LocalResponseNorm:
+    """`x / (bias + alpha / size * sum of squares over neighbouring channels)^beta` (Krizhevsky et al., NIPS 2012)."""
+
+    size: int
+    alpha: float
+    beta: float
+    bias: float
 
 
 @dataclass(frozen=True, slots=True)
 class MaxPool:
     """The maximum of each window; padding never wins."""
 
-    kernel: int
-    stride: int
-    padding: int
+    window: Window
 
 
 @dataclass(frozen=True, slots=True)
 class AvgPool:
-    """The mean of each window, without padding."""
+    """The mean of each window; over padding too, as zeros, where `counts_padding`."""
 
-    kernel: int
-    stride: int
+    window: Window
+    counts_padding: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +147,85 @@ class GlobalAvgPool:
 
 
 @dataclass(frozen=True, slots=True)
-class Add:
-    """The sum of two tensors of one shape."""
+class MeanTokens:
+    """The mean over all tokens: `(tokens, features)` to `(features,)`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Flatten:
-    """`(channels, h, w)` to `(channels * h * w,)`, channels outermost."""
+class Add:
+    """The sum of two tensors, the shorter repeated as numpy broadcasts it."""
 
 
-Op = Input | Conv2d | Linear | BatchNorm | Relu | MaxPool | AvgPool | GlobalAvgPool | Add | Flatten
+@dataclass(frozen=True, slots=True)
+class Multiply:
+    """The product, value by value, of two tensors, the shorter repeated as numpy broadcasts it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quantize:
+    """The values as codes of `bits`, where a quantized model makes such for a layer that runs on digital units.
+
+    Their step is among the quantized parameters.
+    """
+
+    bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Concat:
+    """Tensors one after the other along an axis."""
+
+    axis: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Indices `start .. stop - 1` of an axis, every `step`-th."""
+
+    axis: int
+    start: int
+    stop: int
+    step: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reshape:
+    """The same values in another shape (the layer's), last axis innermost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transpose:
+    """Axes in another order: axis `i` of the result is axis `axes[i]` of the input."""
+
+    axes: tuple[int, ...]
+
+
+Op = (
+    Input
+    | Constant
+    | Conv2d
+    | Linear
+    | Product
+    | BatchNorm
+    | Affine
+    | LayerNorm
+    | Relu
+    | Clip
+    | Elementwise
+    | Softmax
+    | LocalResponseNorm
+    | MaxPool
+    | AvgPool
+    | GlobalAvgPool
+    | MeanTokens
+    | Add
+    | Multiply
+    | Quantize
+    | Concat
+    | Slice
+    | Reshape
+    | Transpose
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +239,8 @@ class Layer:
 
     @property
     def runs_on_crossbars(self) -> bool:
-        """Whether the layer is a product with stored weights."""
-        return isinstance(self.op, Conv2d | Linear)
+        """Whether the layer is a matrix product."""
+        return isinstance(self.op, Conv2d | Linear | Product)
 
     @property
     def size(self) -> int:

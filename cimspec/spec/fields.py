@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
-from cimspec.spec.base import FileModel, SpecModel
+from cimspec.spec.base import FileModel, NamedFile, SpecModel
 from cimspec.units import Measured
 
 
@@ -41,6 +41,14 @@ class Items:
 
 
 @dataclass(frozen=True, slots=True)
+class Extents:
+    """Numbers in the two directions of an image (2) or on its four sides (4); fewer are repeated."""
+
+    item: Scalar
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """A block of its own; of several models the call's name, or the field `kind`, says which."""
 
@@ -49,12 +57,12 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class FromFile:
-    """A model that is read from a file; its path is what is written."""
+    """A model that is read from a file, or names it; its path is what is written."""
 
-    model: type[FileModel]
+    model: type[FileModel] | type[NamedFile]
 
 
-FieldType = Scalar | Choice | Items | Block | FromFile
+FieldType = Scalar | Choice | Items | Extents | Block | FromFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +102,15 @@ def field_type(annotation: Any, metadata: tuple[Any, ...] = ()) -> FieldType:
     if origin in (Union, UnionType):
         return union_type([argument for argument in arguments if argument is not NoneType], metadata)
     if origin is tuple:
-        return Items(field_type(arguments[0]))
+        item = field_type(arguments[0])
+        if arguments[-1] is not Ellipsis and isinstance(item, Scalar):
+            return Extents(item, len(arguments))
+        return Items(item)
     if origin is Literal:
         return Choice({str(value): value for value in arguments})
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
         return Choice({member.value: member for member in annotation})
-    if isinstance(annotation, type) and issubclass(annotation, FileModel):
+    if isinstance(annotation, type) and issubclass(annotation, FileModel | NamedFile):
         return FromFile(annotation)
     if isinstance(annotation, type) and issubclass(annotation, SpecModel):
         return Block((annotation,))

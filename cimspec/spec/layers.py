@@ -13,19 +13,42 @@ from cimspec.diag import Diagnostics, Label, Span, did_you_mean
 from cimspec.lang import Assign, Section, Statement, Word
 from cimspec.spec.base import SpecModel
 from cimspec.spec.blocks import Binding, Place, bind_block
-from cimspec.spec.fields import entries, kind_of
+from cimspec.spec.fields import entries
 from cimspec.spec.model_errors import report_model_errors
-from cimspec.spec.workload import AddSpec, InputSpec, LayerSpec, ModelSpec, OpSpec
+from cimspec.spec.operations import (
+    AddSpec,
+    AttentionSpec,
+    ConcatSpec,
+    InputSpec,
+    MultiplySpec,
+    OpSpec,
+    ProductSpec,
+)
+from cimspec.spec.workload import LayerSpec, ModelSpec
 
-OPS: Mapping[str, type[SpecModel]] = {kind_of(op): op for op in get_args(get_args(OpSpec)[0])}
+OPS: Mapping[str, type[SpecModel]] = {
+    kind: op for op in get_args(get_args(OpSpec)[0]) for kind in get_args(op.model_fields["kind"].annotation)
+}
+READ_TWO = (AddSpec, MultiplySpec, ProductSpec)
 MAX_LAYERS = 10_000  # as ModelSpec has it; checked before the work on every layer
 ADVICE = {
     "dense": "linear",
     "fc": "linear",
     "conv": "conv2d",
+    "dwconv": "depthwise",
     "pool": "maxpool",
     "bn": "batchnorm",
+    "ln": "layernorm",
     "sum": "add",
+    "mul": "multiply",
+    "matmul": "product",
+    "cat": "concat",
+    "swish": "silu",
+    "mha": "attention",
+    "permute": "transpose",
+    "view": "reshape",
+    "gap": "globalpool",
+    "cls_token": "class_token",
 }
 
 
@@ -45,7 +68,7 @@ def bind_model(section: Section, binding: Binding) -> ModelSpec | None:
             binding.diagnostics.error("CIM213", "a model holds layers only", statement.span, label=label)
     names = layer_names(layers)
     check_input_first(section, layers, binding.diagnostics)
-    check_duplicates(layers, binding.diagnostics)
+    check_duplicates(layers, names, binding.diagnostics)
     bound = [bind_layer(index, layer, names, binding) for index, layer in enumerate(layers)]
     assert section.name is not None, "a model without a name was reported"
     draft = {"name": section.name.text, "layers": tuple(layer for layer in bound if layer)}
@@ -61,18 +84,21 @@ def bind_model(section: Section, binding: Binding) -> ModelSpec | None:
 def report_unknown_layer(word: Word, diagnostics: Diagnostics) -> None:
     """Report a kind of layer that there is not."""
     meant = ADVICE.get(word.text) or did_you_mean(word.text, OPS)
+    label = f"did you mean `{meant}`?" if meant else "no layer of this kind"
+    if word.text == "dropout":
+        label = "remove it: it does nothing once a network is trained"
     diagnostics.error(
         "CIM202",
         f"unknown layer `{word.text}`",
         word.span,
-        label=f"did you mean `{meant}`?" if meant else "no layer of this kind",
-        notes=[f"layers: {', '.join(OPS)}"],
+        label=label,
+        notes=["`cimspec list layers` shows all kinds"],
     )
 
 
 def layer_names(layers: Sequence[Statement]) -> tuple[str, ...]:
     """The name of each statement of a model: as given, else kind and position, `relu3`."""
-    given = {layer.name.text for layer in layers if isinstance(layer, Section) and layer.name}
+    taken = {layer.name.text for layer in layers if isinstance(layer, Section) and layer.name}
     names = []
     for position, layer in enumerate(layers, start=1):
         if not isinstance(layer, Section):
@@ -80,9 +106,16 @@ def layer_names(layers: Sequence[Statement]) -> tuple[str, ...]:
         elif layer.name:
             names.append(layer.name.text)
         else:
-            plain = "input" if layer.kind.text == "input" else f"{layer.kind.text}{position}"
-            names.append(unused(plain, given))
+            names.append(unused(plain_name(layer.kind.text, position), taken))
+            taken.add(names[-1])
     return tuple(names)
+
+
+def plain_name(kind: str, position: int) -> str:
+    """The name of a layer without one, if nothing else has it."""
+    if kind == "input":
+        return kind
+    return f"{kind}_{position}" if kind[-1].isdigit() else f"{kind}{position}"  # relu6_4 is no relu64
 
 
 def unused(name: str, taken: set[str]) -> str:
@@ -104,9 +137,15 @@ def check_input_first(section: Section, layers: Sequence[Section], diagnostics: 
             diagnostics.error("CIM407", "a model has one `input`, as its first layer", layer.span, label="remove it")
 
 
-def check_duplicates(layers: Sequence[Section], diagnostics: Diagnostics) -> None:
-    """No two layers have one name."""
+def check_duplicates(layers: Sequence[Section], names: Sequence[str], diagnostics: Diagnostics) -> None:
+    """No two layers have one name, and none that of a part of attention, which a policy speaks of."""
     first: dict[str, Span] = {}
+    parts = {
+        f"{name}_{part}": layer.span
+        for layer, name in zip(layers, names, strict=True)
+        if OPS.get(layer.kind.text) is AttentionSpec
+        for part in AttentionSpec.PARTS
+    }
     for layer in layers:
         if layer.name is None:
             continue
@@ -114,6 +153,9 @@ def check_duplicates(layers: Sequence[Section], diagnostics: Diagnostics) -> Non
         if name in first:
             related = [Label(first[name], "first defined here")]
             diagnostics.error("CIM209", f"two layers are called `{name}`", span, label="rename one", related=related)
+        elif name in parts:
+            related = [Label(parts[name], "a part of this attention has the name")]
+            diagnostics.error("CIM209", f"the name `{name}` is taken", span, label="rename this", related=related)
         first.setdefault(name, span)
 
 
@@ -139,7 +181,8 @@ def bind_layer(index: int, layer: Section, names: Sequence[str], binding: Bindin
         diagnostics.error("CIM206", "`input` needs a shape", layer.span, label="write `input 1 x 28 x 28`")
         return None
     inputs = layer_inputs(index, layer, names, binding)
-    op = bind_block(model, Place(layer.kind.text, layer.span, path), body, binding)
+    kind = layer.kind.text
+    op = bind_block(model, Place(kind, layer.span, path), body, binding, given={"kind": kind})
     if op is None or inputs is None:
         return None
     # The models in OPS are the members of OpSpec; the checker cannot follow that.
@@ -148,16 +191,17 @@ def bind_layer(index: int, layer: Section, names: Sequence[str], binding: Bindin
 
 def layer_inputs(index: int, layer: Section, names: Sequence[str], binding: Binding) -> tuple[str, ...] | None:
     """Names of the layers that a layer reads."""
-    model = OPS[layer.kind.text]
-    wanted = 0 if model is InputSpec else 2 if model is AddSpec else 1
-    sources = layer.sources
+    kind = layer.kind.text
+    model, sources = OPS[kind], layer.sources
+    joins = model is ConcatSpec
+    wanted = 0 if model is InputSpec else 2 if joins or model in READ_TWO else 1
     if sources is None and wanted < 2:
         return tuple(names[index - 1 : index]) if wanted else ()
     count = len(sources or ())
-    if count != wanted:
-        message = f"`{layer.kind.text}` reads {wanted or 'no'} layer{'s' * (wanted != 1)}, not {count or 1}"
-        label = f"write `{layer.kind.text} from FIRST, SECOND`" if wanted == 2 else None
-        binding.diagnostics.error("CIM406", message, layer.span, label=label)
+    if count < wanted or (count > wanted and not joins):
+        number = f"{wanted or 'no'} {'or more ' * joins}layer{'s' * (wanted != 1)}"
+        label = f"write `{kind} from FIRST, SECOND{', ...' * joins}`" if wanted == 2 else None
+        binding.diagnostics.error("CIM406", f"`{kind}` reads {number}, not {count or 1}", layer.span, label=label)
         return None
     is_known = [check_source(index, source, names, binding.diagnostics) for source in sources or ()]
     for position, source in enumerate(sources or ()):

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from cimspec.diag import Diagnostics, Span
 from cimspec.spec.base import SpecModel
-from cimspec.spec.fields import Entry, Items, Scalar, entries
+from cimspec.spec.fields import Entry, Extents, Items, Scalar, entries
 from cimspec.units import Dimension, spell
 
 RANGE = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
@@ -31,9 +31,9 @@ def report_model_errors(
     for found in found_errors:
         loc = found["loc"]
         name = str(loc[0]) if loc else ""
-        if name in reported:
-            continue
         entry = by_name.get(name)
+        if name in reported or (entry and isinstance(entry.type, Extents) and loc not in spans):
+            continue  # enough was said, or it is the copy of a number that was written once
         span = spans.get(loc[:2]) or spans.get(name) or head
         written = span.text if span is not head else str(found["input"])
         where = f"`{word}.{entry.key}`" if entry else f"`{word}`"
@@ -53,7 +53,7 @@ def report_model_errors(
 
 def scalar_of(entry: Entry) -> Scalar | None:
     """The type of a field's numbers."""
-    found = entry.type.item if isinstance(entry.type, Items) else entry.type
+    found = entry.type.item if isinstance(entry.type, Items | Extents) else entry.type
     return found if isinstance(found, Scalar) else None
 
 

@@ -9,8 +9,9 @@ from typing import assert_never
 
 from cimspec.diag import Diagnostics, Span, did_you_mean
 from cimspec.lang import Call, ListValue, Number, Range, Shape, Text, Value, Word
-from cimspec.spec.fields import Block, Choice, FieldType, FromFile, Items, Scalar
-from cimspec.spec.files import read_named
+from cimspec.spec.base import NamedFile
+from cimspec.spec.fields import Block, Choice, Extents, FieldType, FromFile, Items, Scalar
+from cimspec.spec.files import name_file, read_named
 from cimspec.units import UNITS, Measured, convert, units_of
 
 MAX_RANGE = 1000  # entries of a range or a list; a bound on the memory that a few characters can take
@@ -33,6 +34,8 @@ def convert_value(value: Value, type: FieldType, name: str, diagnostics: Diagnos
             return convert_choice(value, type, name, diagnostics)
         case Items():
             return convert_items(value, type, name, diagnostics)
+        case Extents():
+            return convert_extents(value, type, name, diagnostics)
         case Block():
             wrong_kind(value, name, f"a block: `{name} {{ ... }}`", diagnostics)
             return None
@@ -43,10 +46,13 @@ def convert_value(value: Value, type: FieldType, name: str, diagnostics: Diagnos
 
 
 def convert_file(value: Value, type: FromFile, name: str, diagnostics: Diagnostics) -> Converted | None:  # noqa: A002
-    """The content of the file that is named."""
+    """The content of the file that is named, or the file by its name."""
     if not isinstance(value, Text):
         wrong_kind(value, name, "a path in quotes", diagnostics)
         return None
+    if issubclass(type.model, NamedFile):
+        named = name_file(value, type.model, diagnostics)
+        return Converted(named) if named else None
     source = read_named(value, diagnostics)
     content = type.model.parse(source, diagnostics) if source else None
     return Converted(content) if content else None
@@ -154,6 +160,29 @@ def convert_items(value: Value, type: Items, name: str, diagnostics: Diagnostics
             diagnostics.error("CIM208", message, value.span, label="write fewer")
             return None
     return Converted(tuple(converted), tuple(spans)) if is_right else None
+
+
+def convert_extents(value: Value, type: Extents, name: str, diagnostics: Diagnostics) -> Converted | None:  # noqa: A002
+    """One number for all, `HEIGHT x WIDTH`, or each by itself. Only what is written: the model repeats it."""
+    forms = "a whole number or `HEIGHT x WIDTH`"
+    if type.count == 4:
+        forms = "a whole number, `HEIGHT x WIDTH` or `[TOP, LEFT, BOTTOM, RIGHT]`"
+    match value:
+        case Number():
+            written: tuple[Value, ...] = (value,)
+        case Shape():
+            written = value.sizes
+        case ListValue():
+            written = value.items
+        case _:
+            wrong_kind(value, name, forms, diagnostics)
+            return None
+    if len(written) not in (1, 2, type.count):
+        diagnostics.error("CIM205", f"`{name}` takes {forms}, not {len(written)} numbers", value.span)
+        return None
+    converted = [convert_scalar(item, type.item, name, diagnostics) for item in written]
+    numbers = tuple(number.value for number in converted if number)
+    return Converted(numbers, tuple(item.span for item in written)) if len(numbers) == len(written) else None
 
 
 def convert_range(value: Range, type: Items, name: str, diagnostics: Diagnostics) -> list[object] | None:  # noqa: A002

@@ -20,6 +20,7 @@ class Dimension(StrEnum):
 
     TIME = "time"
     BITS = "bits"
+    BYTES = "bytes"
     LOSS = "accuracy loss"
     COUNT = "evaluations"
     SHARE = "shares"
@@ -46,6 +47,13 @@ UNITS: Mapping[str, Unit] = MappingProxyType(
             Unit("s", Dimension.TIME, Fraction(1000_000_000)),
             Unit("bit", Dimension.BITS, Fraction(1)),
             Unit("bits", Dimension.BITS, Fraction(1)),
+            Unit("B", Dimension.BYTES, Fraction(1)),
+            Unit("kB", Dimension.BYTES, Fraction(1000)),
+            Unit("KiB", Dimension.BYTES, Fraction(1 << 10)),
+            Unit("MB", Dimension.BYTES, Fraction(1000_000)),
+            Unit("MiB", Dimension.BYTES, Fraction(1 << 20)),
+            Unit("GB", Dimension.BYTES, Fraction(1000_000_000)),
+            Unit("GiB", Dimension.BYTES, Fraction(1 << 30)),
             Unit("pp", Dimension.LOSS, Fraction(1)),
             Unit("evaluations", Dimension.COUNT, Fraction(1)),
             Unit("%", Dimension.SHARE, Fraction(1, 100)),
@@ -70,6 +78,7 @@ class Measured:
 TimeNs = Annotated[float, Measured(Dimension.TIME, "_ns", required=True), Field(gt=0, le=1e12, allow_inf_nan=False)]
 LongTimeNs = Annotated[float, Measured(Dimension.TIME, "_ns", required=True), Field(gt=0, le=1e19, allow_inf_nan=False)]
 Bits = Annotated[int, Measured(Dimension.BITS, "_bits", required=False)]
+Bytes = Annotated[int, Measured(Dimension.BYTES, "_bytes", required=True), Field(ge=1, le=1 << 40)]
 LossPp = Annotated[float, Measured(Dimension.LOSS, "_pp", required=True), Field(ge=0, le=100, allow_inf_nan=False)]
 Share = Annotated[float, Measured(Dimension.SHARE, "", required=False), Field(ge=0, le=1, allow_inf_nan=False)]
 Ohm = Annotated[float, Measured(Dimension.RESISTANCE, "_ohm", required=True), Field(gt=0, le=1e12, allow_inf_nan=False)]

@@ -4,6 +4,7 @@ Parts that could not be bound are None, and rules about them are left out.
 """
 
 from bisect import bisect_right
+from collections.abc import Mapping
 
 from cimspec.diag import Label, did_you_mean
 from cimspec.spec.blocks import Binding
@@ -17,10 +18,13 @@ from cimspec.spec.chip import (
     Encoding,
     Subtraction,
 )
+from cimspec.spec.chip_checks import check_surroundings
 from cimspec.spec.device import Device
 from cimspec.spec.fields import entries
+from cimspec.spec.model_file import OnnxModelSpec
 from cimspec.spec.search import SearchSpec
-from cimspec.spec.workload import Conv2dSpec, LinearSpec, ModelSpec
+from cimspec.spec.values import one_of
+from cimspec.spec.workload import ModelSpec
 
 DEVICE_EXCLUDES = (
     ("table", "on_off_ratio", "the table says what an empty cell conducts"),
@@ -36,9 +40,13 @@ HOPELESS_BITS = 12  # an ADC that is shorter than needed by more than this is a 
 
 
 def check(
-    chip: Chip | None, model: ModelSpec | None, search: SearchSpec | None, has_data: bool, binding: Binding
+    chip: Chip | None,
+    model: ModelSpec | OnnxModelSpec | None,
+    search: SearchSpec | None,
+    has_data: bool,
+    binding: Binding,
 ) -> None:
-    """All rules."""
+    """All rules; those about layers of a model in a file of its own are for who reads that."""
     if chip:
         check_active_rows(chip, binding)
         check_subtraction(chip, binding)
@@ -48,12 +56,13 @@ def check(
         if chip.active_rows <= chip.crossbar.rows and chip.adc.codes > 1:
             check_adc_bits(chip, binding)
         check_device(chip, binding)
+        check_surroundings(chip, binding)
     if search and not has_data:
         span = binding.spans["search",]
         label = 'add `data digits = builtin("digits")` to the file'
         binding.diagnostics.error("CIM403", "a search needs data to measure accuracy on", span, label=label)
-    if search and model:
-        check_keep(search, model, binding)
+    if search and isinstance(model, ModelSpec):
+        check_keep(search, {layer.name: layer.products for layer in model.layers}, binding)
 
 
 def check_active_rows(chip: Chip, binding: Binding) -> None:
@@ -242,20 +251,21 @@ def bits_for_sums(largest: int, is_signed: bool, levels: AdcLevels = AdcLevels.F
     return (steps + (levels is AdcLevels.SIGN_MAGNITUDE)).bit_length()
 
 
-def check_keep(search: SearchSpec, model: ModelSpec, binding: Binding) -> None:
-    """`keep` names layers that have bits."""
-    kinds = {layer.name: layer.op for layer in model.layers}
-    crossbar_layers = [name for name, op in kinds.items() if isinstance(op, Conv2dSpec | LinearSpec)]
+def check_keep(search: SearchSpec, products: Mapping[str, tuple[str, ...]], binding: Binding) -> None:
+    """`keep` names layers that have bits; `products` are the names that have some, by layer."""
+    crossbar_layers = [name for names in products.values() for name in names]
     for index, keep in enumerate(search.keep):
         if keep.layer in crossbar_layers:
             continue
-        span = binding.spans["search", "keep", index, "layer"]
+        span = binding.spans.get(("search", "keep", index, "layer"))
         meant = did_you_mean(keep.layer, crossbar_layers)
-        if keep.layer in kinds:
-            message, label = f"layer `{keep.layer}` has no weights to keep", "name a conv2d or linear layer"
+        if parts := products.get(keep.layer):
+            message, label = f"layer `{keep.layer}` has bits for each of its parts", f"name {one_of(list(parts))}"
+        elif keep.layer in products:
+            message, label = f"layer `{keep.layer}` has no bits to keep", "name a layer that runs on crossbars"
         else:
             message = f"there is no layer `{keep.layer}`"
-            label = f"did you mean `{meant}`?" if meant else "name a conv2d or linear layer"
+            label = f"did you mean `{meant}`?" if meant else "name a layer that runs on crossbars"
         binding.diagnostics.error(
-            "CIM607", message, span, label=label, notes=[f"layers with weights: {', '.join(crossbar_layers)}"]
+            "CIM607", message, span, label=label, notes=[f"layers on crossbars: {', '.join(crossbar_layers)}"]
         )

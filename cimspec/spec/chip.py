@@ -7,6 +7,7 @@ from pydantic import Field
 
 from cimspec.spec.base import SpecModel
 from cimspec.spec.device import Device
+from cimspec.spec.tile import Digital, Memory, Network, Tile
 from cimspec.units import Bits, TimeNs
 
 Lines = Annotated[int, Field(ge=1, le=16384)]
@@ -90,6 +91,14 @@ class WeightMode(StrEnum):
     """Whether weights stay in their crossbars."""
 
     RELOADED = "reloaded"  # crossbars are written and read over and over, layer by layer
+    RESIDENT = "resident"  # weights stay, layers run as a pipeline, spare crossbars hold copies
+
+
+class Attention(StrEnum):
+    """Where products of two activations run on a chip whose weights stay."""
+
+    DIGITAL = "digital"  # on the digital unit
+    CROSSBARS = "crossbars"  # on crossbars set aside, which are written for each input
 
 
 class SliceCount(StrEnum):
@@ -123,7 +132,14 @@ class Crossbar(SpecModel):
         description="with `unit_column`: store columns complemented whose cells sum to more than half",
     )
     write_latency_ns: TimeNs = Field(description="time to write a whole crossbar")
-    read_latency_ns: TimeNs = Field(description="time of one read: one step of the inputs, all columns converted")
+    read_latency_ns: TimeNs = Field(
+        description="time of one read: one step of the inputs, all columns converted; "
+        "`adc.conversion_latency` and `dac.latency`, where given, are not part of it"
+    )
+    pipelined: bool = Field(
+        default=False,
+        description="whether DAC, crossbar and ADC work at once, each on a read of its own, or one after the other",
+    )
 
     @property
     def reads_unit_column(self) -> bool:
@@ -157,6 +173,12 @@ class Adc(SpecModel):
     subtraction: Subtraction = Field(
         default=Subtraction.AFTER_ADC, description="where differential columns are subtracted"
     )
+    columns_per_adc: Lines | None = Field(
+        default=None, description="columns that share one ADC; it converts them, or their differences, one by one"
+    )
+    conversion_latency_ns: TimeNs | None = Field(
+        default=None, description="time of one conversion; part of `crossbar.read_latency` if left out"
+    )
 
     @property
     def codes(self) -> int:
@@ -174,6 +196,9 @@ class Dac(SpecModel):
 
     bits: Annotated[Bits, Field(ge=1, le=8)] = Field(default=1, description="input bits applied at once")
     signed: SignedInputs = Field(default=SignedInputs.TWOS_COMPLEMENT, description="how signed inputs drive the rows")
+    latency_ns: TimeNs | None = Field(
+        default=None, description="time to drive the rows once; part of `crossbar.read_latency` if left out"
+    )
 
 
 class Chip(SpecModel):
@@ -188,6 +213,29 @@ class Chip(SpecModel):
     crossbars: Annotated[int, Field(ge=1, le=1_000_000)] = Field(default=1, description="crossbars on the chip")
     slices: SliceCount = Field(default=SliceCount.MAGNITUDE, description="slices charged for a weight")
     steps: StepCount = Field(default=StepCount.EXACT, description="steps charged for an activation")
+    # The rest is for weights that stay.
+    copies: bool = Field(default=True, description="whether spare crossbars hold copies of layers")
+    batch: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=1, description="inputs that run through one segment of a network before the next one is loaded"
+    )
+    attention: Attention = Field(default=Attention.DIGITAL, description="where products of two activations run")
+    tile: Tile = Tile()
+    digital: Digital = Digital()
+    network: Network = Network()
+    memory: Memory = Memory()
+
+    @property
+    def read_ns(self) -> float:
+        """Time of one read: of the slowest of DAC, crossbar and ADC where they are pipelined, else of all three."""
+        converting_ns = self.conversions_per_adc * (self.adc.conversion_latency_ns or 0.0)
+        times = (self.dac.latency_ns or 0.0, self.crossbar.read_latency_ns, converting_ns)
+        return max(times) if self.crossbar.pipelined else sum(times)
+
+    @property
+    def conversions_per_adc(self) -> int:
+        """Conversions of one ADC in one read; 0 where it is not said how many columns share it."""
+        columns = self.adc.columns_per_adc or 0
+        return -(-columns // 2) if self.subtracts_columns else columns
 
     @property
     def active_rows(self) -> int:
@@ -225,8 +273,12 @@ class Chip(SpecModel):
         return self.adc.conversion is AdcConversion.PER_PRODUCT
 
     @property
+    def subtracts_columns(self) -> bool:
+        """Whether neighbouring columns are subtracted before the ADC."""
+        is_paired = self.crossbar.encoding is Encoding.DIFFERENTIAL_COLUMNS
+        return is_paired and self.adc.subtraction is Subtraction.BEFORE_ADC
+
+    @property
     def converts_differences(self) -> bool:
         """Whether what reaches the ADC is positive minus negative cells, and can be negative."""
-        encoding = self.crossbar.encoding
-        subtracted = self.adc.subtraction is Subtraction.BEFORE_ADC and encoding is Encoding.DIFFERENTIAL_COLUMNS
-        return subtracted or encoding is Encoding.DIFFERENTIAL_ROWS
+        return self.subtracts_columns or self.crossbar.encoding is Encoding.DIFFERENTIAL_ROWS

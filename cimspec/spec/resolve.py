@@ -13,10 +13,11 @@ from cimspec.spec.statements import check_duplicates, plain
 
 NAMED = ("chip", "model")
 UNNAMED = ("training", "search")
+DEFINED = ("model", "data")  # written with `=`; a model can be a section as well
 KINDS = ("import", *NAMED, "data", *UNNAMED)
 FORMS = {
     "chip": "chip NAME { ... }",
-    "model": "model NAME { ... }",
+    "model": 'model NAME { ... }` or `model NAME = onnx("file.onnx")',
     "data": 'data NAME = builtin("digits")',
     "training": "training { ... }",
     "search": "search { ... }",
@@ -27,6 +28,10 @@ INNER = {
     "adc": "chip",
     "dac": "chip",
     "device": "chip",
+    "tile": "chip",
+    "digital": "chip",
+    "network": "chip",
+    "memory": "chip",
     "keep": "search",
     "minimize": "search",
     "require": "search",
@@ -38,7 +43,7 @@ class Roots:
     """The statements in force, as trees."""
 
     chip: Section | None
-    model: Section | None
+    model: Section | Definition | None
     data: Definition | None
     training: Section | None
     search: Section | None
@@ -56,9 +61,10 @@ def resolve(module: Module, diagnostics: Diagnostics) -> Roots:
         return extended(found, by_name, diagnostics) if isinstance(found, Section) else None
 
     data = in_force(module, "data", tops, diagnostics)
+    model = in_force(module, "model", tops, diagnostics)
     roots = Roots(
         chip=section("chip"),
-        model=section("model"),
+        model=extended(model, by_name, diagnostics) if isinstance(model, Section) else model,
         data=data if isinstance(data, Definition) else None,
         training=section("training"),
         search=section("search"),
@@ -90,7 +96,7 @@ def definitions(module: Module, diagnostics: Diagnostics) -> Iterator[Section | 
         match statement:
             case Import():
                 pass
-            case Definition() if statement.kind.text == "data":
+            case Definition() if statement.kind.text in DEFINED:
                 yield statement
             case Section() if is_well_formed(statement):
                 section = plain(statement, diagnostics)

@@ -27,6 +27,20 @@ def test_every_decimal_of_a_microsecond_is_exact():
 
 
 @pytest.mark.parametrize(
+    ("number", "unit", "byte_count"),
+    [
+        ("64", "KiB", 65536),
+        ("64", "kB", 64000),
+        ("1.5", "MiB", 3 << 19),
+        ("2", "GiB", 1 << 31),
+        ("0.5", "GB", 5 * 10**8),
+    ],
+)
+def test_bytes_by_thousands_and_by_1024(number, unit, byte_count):
+    assert convert(number, UNITS[unit]) == byte_count
+
+
+@pytest.mark.parametrize(
     ("quantity", "dimension", "text"),
     [
         (1400.0, Dimension.TIME, "1.4 us"),
@@ -34,6 +48,9 @@ def test_every_decimal_of_a_microsecond_is_exact():
         (0.5, Dimension.TIME, "500 ps"),
         (1e12, Dimension.TIME, "1000 s"),
         (8, Dimension.BITS, "8 bit"),
+        (65536, Dimension.BYTES, "64 KiB"),
+        (64000, Dimension.BYTES, "62.5 KiB"),
+        (12, Dimension.BYTES, "12 B"),
         (0.086, Dimension.LOSS, "0.086 pp"),
         (16384, None, "16384"),
         (99.9, None, "99.9"),

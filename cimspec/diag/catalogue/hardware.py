@@ -158,4 +158,60 @@ CODES = (
         example="level,mean,sigma\n0,2e-6,1e-7\n1,1e-6,1e-7",
         fix="level,mean,sigma\n0,1e-6,1e-7\n1,2e-6,1e-7",
     ),
+    Code(
+        "CIM316",
+        "what reloaded weights do not use",
+        what=(
+            "`copies`, `batch`, `attention`, `tile`, `digital`, `network` or `memory` on a chip with `weights = "
+            "reloaded`. A warning: they have no effect."
+        ),
+        why=(
+            "Where weights are reloaded, layers run one after the other, each on all crossbars, and only writes and "
+            "reads are charged. Tiles, what is between them and copies matter where layers run as a pipeline."
+        ),
+        example="weights = reloaded; tile { crossbars = 96 }",
+        fix="weights = resident; tile { crossbars = 96 }",
+    ),
+    Code(
+        "CIM317",
+        "half of a time",
+        what="A number of the chip means something only together with another one, which is not there.",
+        why=(
+            "`lanes`, `macs` and `width` are per `cycle`. `conversion_latency` is that of one column, so it is not "
+            "known what a read takes without `columns_per_adc`. With `pipelined`, DAC, crossbar and ADC work at once: "
+            "that changes something where more than the crossbar's time is given."
+        ),
+        example="network { width = 32 bit }",
+        fix="network { width = 32 bit; cycle = 1 ns }",
+    ),
+    Code(
+        "CIM318",
+        "columns that ADCs cannot share evenly",
+        what=(
+            "`columns_per_adc` does not divide the columns. A warning: one ADC has fewer. An error if it is more than "
+            "there are."
+        ),
+        why="A read takes as long as the ADC with the most columns; on the others time and area are wasted.",
+        example="crossbar { columns = 128; ... }; adc { columns_per_adc = 48; ... }",
+        fix="crossbar { columns = 128; ... }; adc { columns_per_adc = 64; ... }",
+    ),
+    Code(
+        "CIM319",
+        "conversion time of whole products",
+        what="`conversion_latency` with `conversion = per_product`.",
+        why=(
+            "A conversion's time is counted with every read. Where steps are added in analog, there is one conversion "
+            "after all reads of a product; how many these are depends on the layer's bits."
+        ),
+        example="adc { conversion = per_product; columns_per_adc = 8; conversion_latency = 1 ns; ... }",
+        fix="adc { conversion = per_product; columns_per_adc = 8; ... }",
+    ),
+    Code(
+        "CIM320",
+        "a tile that is not full",
+        what="`crossbars` is no multiple of `tile.crossbars`. A warning: the last tile has fewer.",
+        why="Tiles are of one size on most chips; a rest is more often a slip than meant.",
+        example="crossbars = 1000; tile { crossbars = 96 }",
+        fix="crossbars = 960; tile { crossbars = 96 }",
+    ),
 )

@@ -4,21 +4,19 @@ The graph has no batch normalization any more (`fold_batch_norm`). Only the forw
 """
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from cimspec.data.dataset import Images
 from cimspec.graph.graph import Graph
-from cimspec.graph.layer import Add, Conv2d, Layer
+from cimspec.graph.layer import Add, Layer, Product
 from cimspec.graph.signs import nonnegative_layers
 from cimspec.quant.execute import LayerFunction, Plan, float_function, to_tensors
 from cimspec.quant.parameters import ADD_BITS, FloatArray, activation_range
 from cimspec.quant.samples import input_vectors
 from cimspec.quant.steps import activation_step, weight_steps
 from cimspec.quant.tables import TABLE_BITS, LayerTable, Tables
-from cimspec.quant.weights import Weights
+from cimspec.quant.weights import LayerWeights, Weights
 
 WIDEST_FITTED = 1024
 """Inputs of a layer up to which weights are rounded together; beyond, time and memory would grow too large."""
@@ -36,9 +34,9 @@ def calibrate(graph: Graph, weights: Weights, images: Images) -> Tables:
         if isinstance(layer.op, Add):
             signed = layer.name not in nonnegative
             add_scales[layer.name] = activation_step(output.numpy(), ADD_BITS, signed=signed)
-        else:
+        elif layer.runs_on_crossbars:
             signed = layer.inputs[0] not in nonnegative
-            layers[layer.name] = _layer_table(layer, weights[layer.name]["weight"], operands[0], signed)
+            layers[layer.name] = _layer_table(layer, weights.get(layer.name, {}), operands, signed)
         return output
 
     function: LayerFunction = observe
@@ -47,14 +45,19 @@ def calibrate(graph: Graph, weights: Weights, images: Images) -> Tables:
     return Tables(graph, weights, layers, add_scales)
 
 
-def _layer_table(layer: Layer, weight: npt.NDArray[np.float32], inputs: Tensor, signed: bool) -> LayerTable:
+def _layer_table(layer: Layer, own: LayerWeights, operands: tuple[Tensor, ...], signed: bool) -> LayerTable:
+    inputs = operands[0]
     steps = {bits: activation_step(inputs.numpy(), bits, signed=signed) for bits in TABLE_BITS}
+    if isinstance(layer.op, Product):
+        stored = {bits: np.array([activation_step(operands[1].numpy(), bits, signed=True)]) for bits in TABLE_BITS}
+        return LayerTable(stored, steps, signed, None, {}, None)
+    weight = own["weight"]
     return LayerTable(
         {bits: weight_steps(weight, bits) for bits in TABLE_BITS},
         steps,
         signed,
-        mean_patch(layer, inputs),
-        {bits: mean_patch(layer, coded(inputs, steps[bits], bits, signed=signed)) for bits in TABLE_BITS},
+        mean_vector(layer, inputs),
+        {bits: mean_vector(layer, coded(inputs, steps[bits], bits, signed=signed)) for bits in TABLE_BITS},
         second_moments(layer, inputs) if weight[0].size <= WIDEST_FITTED else None,
     )
 
@@ -66,15 +69,11 @@ def coded(values: Tensor, step: float, bits: int, *, signed: bool) -> Tensor:
 
 
 def second_moments(layer: Layer, inputs: Tensor) -> FloatArray:
-    """Mean of `x x^T` over images and positions, x what the layer's matrix sees: [inputs, inputs]."""
+    """Mean of `x x^T` over images and positions, x what each matrix of the layer sees: [groups, inputs, inputs]."""
     vectors = input_vectors(layer, inputs).double()
-    return (vectors.T @ vectors / len(vectors)).numpy()
+    return (vectors.mT @ vectors / vectors.shape[1]).numpy()
 
 
-def mean_patch(layer: Layer, inputs: Tensor) -> FloatArray:
-    """Mean over images and positions of what each input of the layer's matrix sees: [inputs]."""
-    mean = inputs.mean(0, keepdim=True)
-    if isinstance(layer.op, Conv2d):
-        op = layer.op
-        mean = functional.unfold(mean, op.kernel, padding=op.padding, stride=op.stride).mean(2)
-    return mean[0].double().numpy()
+def mean_vector(layer: Layer, inputs: Tensor) -> FloatArray:
+    """Mean over images and positions of what each matrix of the layer sees: [groups, inputs]."""
+    return input_vectors(layer, inputs.mean(0, keepdim=True)).mean(1).double().numpy()

@@ -11,10 +11,11 @@ from cimspec.data.dataset import Split
 from cimspec.graph.layer import Layer
 from cimspec.graph.precision import Policy, Precision
 from cimspec.quant.cache import SizedCache
-from cimspec.quant.execute import Plan, channels_last, float_outputs
+from cimspec.quant.execute import Plan, channels_last, float_outputs, to_tensors
 from cimspec.quant.fake import FakeLayer, fake_function, fake_layer
 from cimspec.quant.quality import Quality, measure
 from cimspec.quant.tables import Tables, quantize_layer
+from cimspec.quant.weights import digital_weights
 
 Values = dict[str, Tensor]
 CACHE_BYTES = 256 * 1024 * 1024
@@ -30,6 +31,7 @@ class FakeQuantEvaluator:
         self._labels = torch.from_numpy(split.labels)
         self._temperature = temperature
         self._float_outputs = float_outputs(tables.graph, tables.weights, self._images).flatten(1)
+        self._digital = to_tensors(digital_weights(tables.graph, tables.weights))
         self._segments = _segments(self._plan.layers)
         self._layers: dict[tuple[str, Precision], FakeLayer] = {}
         self._prefixes = PrefixCache(cache_bytes)
@@ -41,8 +43,9 @@ class FakeQuantEvaluator:
         return measure(outputs, self._float_outputs, self._labels, self._temperature)
 
     def _outputs(self, policy: Policy) -> Tensor:
+        tables = self._tables
         apply = fake_function(
-            self._tables.graph, dict(self._tables.add_scales), lambda name: self._layer(name, policy[name])
+            tables.graph, tables.add_scales, self._digital, lambda name: self._layer(name, policy[name])
         )
         precisions = tuple(policy[segment[0].name] for segment in self._segments[1:])
         known, values = self._prefixes.longest(precisions[:-1])

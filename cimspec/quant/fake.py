@@ -4,7 +4,7 @@ Codes are clipped and rounded as in the integer network, sums are float32: they 
 Biases are rounded to the accumulators' step, as the integer network stores them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from cimspec.graph.graph import Graph
-from cimspec.graph.layer import Add, Conv2d, Layer
+from cimspec.graph.layer import Add, Conv2d, Layer, Product
 from cimspec.graph.signs import nonnegative_layers
 from cimspec.quant.calibrate import coded
-from cimspec.quant.execute import LayerFunction, Plan, channels_last, multiply
+from cimspec.quant.execute import LayerFunction, Plan, Tensors, aligned, channels_last, digital, multiply, to_tensors
 from cimspec.quant.parameters import (
     ADD_BITS,
     FloatArray,
@@ -30,48 +30,59 @@ from cimspec.quant.parameters import (
 class FakeLayer:
     """A crossbar layer whose weights already hold both steps, so that it multiplies codes."""
 
-    weight: Tensor  # code * weight step * input step, shaped for the layer
+    weight: Tensor  # code * weight step * input step, shaped for the layer; both steps [1] for a product of activations
     bias: Tensor  # [outputs], a multiple of weight step * input step
     inverse_step: float
     low: int
     high: int
+    stored: tuple[float, int] | None  # of a product of activations: the step and the bits of the second one
 
-    def run(self, layer: Layer, inputs: Tensor) -> Tensor:
+    def run(self, layer: Layer, operands: tuple[Tensor, ...]) -> Tensor:
         """Real-valued outputs of real-valued inputs, which are coded on entry."""
-        codes = torch.mul(inputs, self.inverse_step).round_().clamp_(self.low, self.high)
-        return multiply(layer, codes, self.weight, self.bias)
+        codes = torch.mul(operands[0], self.inverse_step).round_().clamp_(self.low, self.high)
+        if self.stored is None:
+            return multiply(layer, codes, self.weight, self.bias)
+        step, bits = self.stored
+        return codes @ coded(operands[1], step, bits, signed=True) / self.inverse_step
 
 
 def fake_layer(layer: Layer, parameters: LayerParameters) -> FakeLayer:
     """The torch form of one layer."""
     step = parameters.weight_scale * parameters.input_scale
     low, high = activation_range(parameters.precision.activation_bits, parameters.input_signed)
-    return FakeLayer(
-        channels_last(torch.from_numpy(shaped(layer, parameters.weight_codes, step))),
-        torch.from_numpy((np.rint(parameters.bias / step) * step).astype(np.float32)),
-        1 / parameters.input_scale,
-        low,
-        high,
-    )
+    inverse = 1 / parameters.input_scale
+    if isinstance(layer.op, Product):
+        stored = (float(parameters.weight_scale[0]), parameters.precision.weight_bits)
+        return FakeLayer(torch.from_numpy(step), torch.zeros(0), inverse, low, high, stored)
+    weight = channels_last(torch.from_numpy(shaped(layer, parameters.weight_codes, step)))
+    bias = torch.from_numpy((np.rint(parameters.bias / step) * step).astype(np.float32))
+    return FakeLayer(weight, bias, inverse, low, high, None)
 
 
 def shaped(layer: Layer, codes: WeightCodes, step: FloatArray) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     """Codes [outputs, inputs] times their step, in the layer's own weight shape."""
     values = (codes * step[:, None]).astype(np.float32)
     if isinstance(layer.op, Conv2d):
-        return values.reshape(len(codes), layer.op.in_channels, layer.op.kernel, layer.op.kernel)
+        return values.reshape(len(codes), -1, *layer.op.window.kernel)
     return values
 
 
-def fake_function(graph: Graph, add_scales: dict[str, float], layer_of: Callable[[str], FakeLayer]) -> LayerFunction:
-    """Layers of the quantized network; `layer_of` gives a crossbar layer's torch form."""
+def fake_function(
+    graph: Graph,
+    add_scales: Mapping[str, float],
+    tensors: Tensors,
+    layer_of: Callable[[str], FakeLayer],
+) -> LayerFunction:
+    """Layers of the quantized network; `layer_of` gives a crossbar layer's torch form, `tensors` what is not coded."""
     nonnegative = nonnegative_layers(graph)
 
     def apply(layer: Layer, operands: tuple[Tensor, ...]) -> Tensor:
         if isinstance(layer.op, Add):
-            signed = layer.name not in nonnegative
-            return coded(operands[0] + operands[1], add_scales[layer.name], ADD_BITS, signed=signed)
-        return layer_of(layer.name).run(layer, operands[0])
+            a, b = aligned(*operands)
+            return coded(a + b, add_scales[layer.name], ADD_BITS, signed=layer.name not in nonnegative)
+        if layer.runs_on_crossbars:
+            return layer_of(layer.name).run(layer, operands)
+        return digital(layer, operands, tensors[layer.name])
 
     return apply
 
@@ -79,6 +90,7 @@ def fake_function(graph: Graph, add_scales: dict[str, float], layer_of: Callable
 def fake_outputs(graph: Graph, parameters: QuantizedParameters, images: Tensor, batch: int = 512) -> Tensor:
     """Outputs [images, ...] of the quantized network, computed `batch` images at a time."""
     layers = {name: fake_layer(graph[name], own) for name, own in parameters.layers.items()}
-    plan, apply = Plan.of(graph), fake_function(graph, dict(parameters.add_scales), layers.__getitem__)
+    tensors = to_tensors(parameters.digital)
+    plan, apply = Plan.of(graph), fake_function(graph, parameters.add_scales, tensors, layers.__getitem__)
     with torch.no_grad():
         return torch.cat([plan.run(part, apply) for part in torch.split(images, batch)])

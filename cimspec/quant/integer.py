@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from cimspec.graph.graph import Graph
-from cimspec.graph.layer import AvgPool, Flatten, GlobalAvgPool, Layer
+from cimspec.graph.layer import Product
 from cimspec.graph.precision import Policy
-from cimspec.quant.lower import OUTPUT, code_path, lower
-from cimspec.quant.ops import Array, Constants, IntegerOp, MatMul, apply_vector, matmul
-from cimspec.quant.parameters import FloatArray, LayerParameters, QuantizedParameters
+from cimspec.quant.apply import apply_vector, matmul
+from cimspec.quant.lower import OUTPUT, Lowered, by_name, codes_name, lower, stored_name
+from cimspec.quant.ops import Array, Constants, IntegerOp, MatMul, rescaled, scale_name
+from cimspec.quant.parameters import FloatArray, QuantizedParameters
+from cimspec.quant.scales import tensor_scales
 
 INT32_MAX = 2**31 - 1
 
@@ -31,7 +33,9 @@ class IntegerNetwork:
         tensors: dict[str, Array] = {self.input: np.asarray(images, dtype=np.float64)}
         for op in self.ops:
             if isinstance(op, MatMul):
-                tensors[op.dst] = matmul(op, tensors[op.src], self.constants[op.weights], self.constants[op.bias])
+                weights = tensors[op.weights] if op.moving else self.constants[op.weights]
+                bias = self.constants[op.bias] if op.bias else None
+                tensors[op.dst] = matmul(op, tensors[op.src], weights, bias)
             else:
                 tensors[op.dst] = apply_vector(op, tensors, self.constants)
         return tensors[OUTPUT]
@@ -40,51 +44,30 @@ class IntegerNetwork:
 def integer_network(graph: Graph, parameters: QuantizedParameters) -> IntegerNetwork:
     """The integer network of a graph without batch normalization and its quantized parameters."""
     policy = Policy.of({layer.name: parameters.layers[layer.name].precision for layer in graph.crossbar_layers})
+    lowered = lower(graph, policy)
     constants: dict[str, Array] = {}
-    scales = _Scales(graph, parameters)
-    for layer in graph.layers:
-        if layer.runs_on_crossbars:
-            constants |= _product_constants(layer, parameters.layers[layer.name], scales)
-        elif layer.name in parameters.add_scales:
-            a, b = layer.inputs
-            constants[f"{layer.name}.multiplier_a"] = scales.of(a) / parameters.add_scales[layer.name]
-            constants[f"{layer.name}.multiplier_b"] = scales.of(b) / parameters.add_scales[layer.name]
-    constants[f"{OUTPUT}.multiplier"] = scales.of(graph.output.name)
-    return IntegerNetwork(graph.layers[0].name, lower(graph, policy), constants)
+    for layer in graph.crossbar_layers:
+        own = parameters.layers[layer.name]
+        if not isinstance(layer.op, Product):
+            bias = np.rint(own.bias / (own.input_scale * own.weight_scale))
+            constants[f"{layer.name}.weights"] = own.weight_codes
+            constants[f"{layer.name}.bias"] = np.clip(bias, -INT32_MAX - 1, INT32_MAX).astype(np.int64)
+    for name, values in parameters.digital.items():
+        constants |= {f"{name}.{key}": np.asarray(value, np.float64) for key, value in values.items()}
+    return IntegerNetwork(graph.layers[0].name, lowered.ops, constants | _scales(graph, parameters, lowered))
 
 
-def _product_constants(layer: Layer, parameters: LayerParameters, scales: "_Scales") -> dict[str, Array]:
-    bias = np.rint(parameters.bias / (parameters.input_scale * parameters.weight_scale))
-    return {
-        f"{layer.name}.weights": parameters.weight_codes,
-        f"{layer.name}.bias": np.clip(bias, -INT32_MAX - 1, INT32_MAX).astype(np.int64),
-        f"{layer.name}.multiplier": scales.of(code_path(scales.graph, layer)[0]) / parameters.input_scale,
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class _Scales:
-    """Real value of one unit of each tensor, for each channel or for all: `[channels]` or `[1]`."""
-
-    graph: Graph
-    parameters: QuantizedParameters
-
-    def of(self, name: str) -> FloatArray:
-        layer = self.graph[name]
-        if layer.runs_on_crossbars:
-            mine = self.parameters.layers[name]
-            return mine.input_scale * mine.weight_scale
-        if name in self.parameters.add_scales:
-            return np.array([self.parameters.add_scales[name]])
-        if not layer.inputs:
-            return np.ones(1)
-        scale = self.of(layer.inputs[0])
-        match layer.op:
-            case AvgPool() as op:
-                return scale / op.kernel**2
-            case GlobalAvgPool():
-                return scale / (self.graph[layer.inputs[0]].size // layer.size)
-            case Flatten():
-                return scale if scale.size == 1 else np.repeat(scale, layer.size // scale.size)
-            case _:
-                return scale
+def _scales(graph: Graph, parameters: QuantizedParameters, lowered: Lowered) -> dict[str, FloatArray]:
+    """The scales that operations read."""
+    codes: dict[str, FloatArray] = {name: np.array([scale]) for name, scale in parameters.add_scales.items()}
+    weights: dict[str, FloatArray] = {}
+    for layer in graph.crossbar_layers:
+        own = parameters.layers[layer.name]
+        codes[codes_name(layer.name)] = np.array([own.input_scale])
+        if isinstance(layer.op, Product):
+            codes[stored_name(layer.name)] = own.weight_scale
+        else:
+            weights[layer.name] = own.weight_scale
+    scales = tensor_scales(lowered.ops, by_name(lowered.tensors), codes, weights)
+    read = {name for op in lowered.ops for name in rescaled(op)}
+    return {scale_name(name): scales[name] for name in sorted(read) if name in scales}

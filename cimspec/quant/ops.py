@@ -1,80 +1,132 @@
-"""Operations of an integer network and what they compute, in numpy: the definition that schedules are checked against.
+"""Operations of an integer network. `apply.py` says what they compute, `types.py` what they make of which tensors.
 
-Tensors are named; arrays carry the batch first. `MatMul` runs on crossbars and is expanded by the compiler; all
-others run on the chip's digital units. Constants (multipliers, weights, biases) are named too: operations hold no
-arrays.
+Tensors are named and hold codes, sums of products, or real numbers; arrays carry the batch first. `MatMul` runs on
+crossbars and is expanded by the compiler; all others run on the chip's digital units. Operations hold no arrays:
+weights and biases are named, and so is the scale of each tensor of integers, `NAME.scale`: a real value is an integer
+times its scale.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, assert_never
+from enum import StrEnum
+from math import prod
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cimspec.graph.layer import Shape
+from cimspec.graph.layer import Function, Shape
 from cimspec.graph.precision import Precision
+from cimspec.graph.window import Window
 
 Array = npt.NDArray[Any]
 Constants = Mapping[str, Array]
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """How a product reads its input: square windows of an image, or (kernel 0) the whole vector."""
+class Codes:
+    """Integers of a few bits: `0 .. 2^bits - 1`, or symmetric about 0 if signed."""
 
-    kernel: int
-    stride: int
-    padding: int
+    bits: int
+    signed: bool
+
+    @property
+    def low(self) -> int:
+        """The smallest code."""
+        return -self.high if self.signed else 0
+
+    @property
+    def high(self) -> int:
+        """The largest code."""
+        return (1 << (self.bits - self.signed)) - 1
 
 
-WHOLE_VECTOR = Window(0, 1, 0)
+class Wide(StrEnum):
+    """What a tensor holds that is not cut to codes; it takes `WIDE_BITS` of a buffer."""
+
+    SUMS = "sums"  # integers
+    REALS = "reals"
+
+
+WIDE_BITS = 32
+
+Element = Codes | Wide
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A tensor by its name: what its values are, and its shape without the batch."""
+
+    name: str
+    element: Element
+    shape: Shape
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return prod(self.shape)
+
+    @property
+    def value_bits(self) -> int:
+        """Bits of a buffer that one value takes."""
+        return self.element.bits if isinstance(self.element, Codes) else WIDE_BITS
+
+
+def scale_name(tensor: str) -> str:
+    """The constant that holds a tensor's scale, in a shape that broadcasts to the tensor's."""
+    return f"{tensor}.scale"
 
 
 @dataclass(frozen=True, slots=True)
 class Requantize:
-    """`clip(rint(src * multiplier), low, high)`, in float64, one multiplier for each channel or for all."""
+    """`clip(rint(src * (scale of src / scale of dst)))`, in float64."""
 
     dst: str
     src: str
-    multiplier: str
-    low: int
-    high: int
+    codes: Codes
 
 
 @dataclass(frozen=True, slots=True)
 class MatMul:
-    """`weights @ window(src) + bias`: one product for each output pixel."""
+    """Products of codes with matrices `[outputs, inputs]`: one for each output pixel, or each row of a sequence.
+
+    `window` None: over the last axis. Several `matrices`: groups of channels, or heads, each with its own part of the
+    codes. Moving weights are a tensor, `[..., inputs, outputs]` and without bias; others are a constant
+    `[matrices * outputs, inputs]`, and so is their `bias` `[matrices * outputs]`.
+    """
 
     dst: str
     src: str
     layer: str
-    window: Window
-    inputs: int  # values in one window
+    weights: str
+    bias: str | None
+    window: Window | None
+    matrices: int
+    inputs: int
     outputs: int
     shape: Shape  # of the result
     precision: Precision
     signed: bool  # whether input codes can be negative
-    weights: str
-    bias: str
+
+    @property
+    def moving(self) -> bool:
+        """Whether weights are written anew for each network input."""
+        return self.bias is None
 
     @property
     def invocations(self) -> int:
-        """Products per network input: the number of output pixels."""
-        return int(np.prod(self.shape[1:]))
+        """Products with each matrix for one network input."""
+        return prod(self.shape) // (self.matrices * self.outputs)
 
 
 @dataclass(frozen=True, slots=True)
 class AddCodes:
-    """`clip(rint(a * multiplier_a + b * multiplier_b), low, high)`, in float64."""
+    """`clip(rint(a * (scale of a / scale of dst) + b * (scale of b / scale of dst)))`, in float64."""
 
     dst: str
     a: str
     b: str
-    multiplier_a: str
-    multiplier_b: str
-    low: int
-    high: int
+    codes: Codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,120 +148,204 @@ class PoolMax:
 
 @dataclass(frozen=True, slots=True)
 class PoolSum:
-    """The sum of each window (kernel 0: of each channel); the mean's 1/n is part of the scale."""
+    """The sum of each window; the mean's divisor is part of the scale (of real numbers: of the sum)."""
 
     dst: str
     src: str
     window: Window
+    counts_padding: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Reshape:
-    """An image to a vector, channels outermost."""
+class SumAxes:
+    """The sum over some axes; the mean's divisor is part of the scale (of real numbers: of the sum)."""
 
     dst: str
     src: str
+    axes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reshaped:
+    """The same values in another shape, last axis innermost."""
+
+    dst: str
+    src: str
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Transposed:
+    """Axes in another order: axis `i` of the result is axis `axes[i]` of the source."""
+
+    dst: str
+    src: str
+    axes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sliced:
+    """Indices `start .. stop - 1` of an axis, every `step`-th."""
+
+    dst: str
+    src: str
+    axis: int
+    start: int
+    stop: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Tensors beside each other along an axis, each from its start on."""
+
+    dst: str
+    parts: tuple[str, ...]
+    starts: tuple[int, ...]
+    axis: int
+
+    @property
+    def ordered(self) -> tuple[str, ...]:
+        """The parts from the first index to the last."""
+        return tuple(name for _, name in sorted(zip(self.starts, self.parts, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
 class Dequantize:
-    """`src * multiplier`, in float64: the network's real-valued output."""
+    """The real values, `src * scale of src`, in float64."""
 
     dst: str
     src: str
-    multiplier: str
 
 
-VectorOp = Requantize | AddCodes | Rectify | PoolMax | PoolSum | Reshape | Dequantize
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A constant tensor of real values, the same for every input."""
+
+    dst: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluate:
+    """A function of each real value."""
+
+    dst: str
+    src: str
+    function: Function
+
+
+@dataclass(frozen=True, slots=True)
+class Clipped:
+    """`min(max(x, low), high)` of real values."""
+
+    dst: str
+    src: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """`x * factor + shift` of real values; both are constants."""
+
+    dst: str
+    src: str
+    factor: str
+    shift: str
+
+
+@dataclass(frozen=True, slots=True)
+class Softmaxed:
+    """`exp(x) / sum(exp(x))` of real values along an axis."""
+
+    dst: str
+    src: str
+    axis: int
+
+
+@dataclass(frozen=True, slots=True)
+class Normalized:
+    """`(x - mean) / sqrt(variance + epsilon) * gamma + beta` of real values over the last axis."""
+
+    dst: str
+    src: str
+    gamma: str
+    beta: str
+    epsilon: float
+
+
+@dataclass(frozen=True, slots=True)
+class LocallyNormalized:
+    """`x / (bias + alpha / size * sum of squares over neighbouring channels)^beta` of real values."""
+
+    dst: str
+    src: str
+    size: int
+    alpha: float
+    beta: float
+    bias: float
+
+
+@dataclass(frozen=True, slots=True)
+class Multiplied:
+    """The product of two tensors' real values."""
+
+    dst: str
+    a: str
+    b: str
+
+
+VectorOp = (
+    Requantize
+    | AddCodes
+    | Rectify
+    | PoolMax
+    | PoolSum
+    | SumAxes
+    | Reshaped
+    | Transposed
+    | Sliced
+    | Joined
+    | Dequantize
+    | Load
+    | Evaluate
+    | Clipped
+    | Scaled
+    | Softmaxed
+    | Normalized
+    | LocallyNormalized
+    | Multiplied
+)
 IntegerOp = VectorOp | MatMul
 
 
 def sources(op: IntegerOp) -> tuple[str, ...]:
-    """The tensors that an operation reads."""
-    return (op.a, op.b) if isinstance(op, AddCodes) else (op.src,)
-
-
-def apply_vector(op: VectorOp, tensors: Mapping[str, Array], constants: Constants) -> Array:
-    """The result of one digital operation: codes are int16 where they fit, sums int64 (float64 if inexact)."""
+    """The tensors that an operation reads, one entry for each read."""
     match op:
-        case Requantize():
-            return _round(_scaled(tensors[op.src], constants[op.multiplier]), op.low, op.high)
-        case AddCodes():
-            total = _scaled(tensors[op.a], constants[op.multiplier_a])
-            total += _scaled(tensors[op.b], constants[op.multiplier_b])
-            return _round(total, op.low, op.high)
-        case Rectify():
-            return np.maximum(tensors[op.src], 0)
-        case PoolMax():
-            return _pool_max(tensors[op.src], op.window)
-        case PoolSum():
-            return _pool_sum(tensors[op.src], op.window)
-        case Reshape():
-            return tensors[op.src].reshape(len(tensors[op.src]), -1)
-        case Dequantize():
-            return _scaled(tensors[op.src], constants[op.multiplier])
+        case AddCodes() | Multiplied():
+            return op.a, op.b
+        case Joined():
+            return op.parts
+        case Load():
+            return ()
+        case MatMul(moving=True):
+            return op.src, op.weights
         case _:
-            assert_never(op)
+            return (op.src,)
 
 
-def windows(image: Array, window: Window) -> Array:
-    """Input windows of a product: `[batch, channels, h, w]` to `[batch * pixels, channels * kernel^2]`; not vectors."""
-    if window.kernel == 0:
-        return image
-    cut = _cut(image, window, fill=0)
-    batch, channels, height, width = cut.shape[:4]
-    return np.ascontiguousarray(cut.transpose(0, 2, 3, 1, 4, 5)).reshape(
-        batch * height * width, channels * window.kernel**2
-    )
+def rescaled(op: IntegerOp) -> tuple[str, ...]:
+    """The tensors whose scale an operation reads, if they hold integers."""
+    match op:
+        case Requantize() | AddCodes():
+            return op.dst, *sources(op)
+        case MatMul() | Rectify() | PoolMax() | PoolSum() | SumAxes() | Reshaped() | Transposed() | Sliced():
+            return ()
+        case _:
+            return sources(op)
 
 
-def fold_pixels(products: Array, batch: int, shape: Shape) -> Array:
-    """Products `[batch * pixels, outputs]` to the layer's output `[batch, *shape]`."""
-    if len(shape) == 1:
-        return products
-    return np.ascontiguousarray(products.reshape(batch, *shape[1:], shape[0]).transpose(0, 3, 1, 2))
-
-
-def matmul(op: MatMul, codes: Array, weights: Array, bias: Array) -> Array:
-    """The exact integer product of a layer: `[batch, *op.shape]` int64.
-
-    Computed in float64, which is exact because no partial sum reaches 2^53.
-    """
-    products = windows(codes, op.window).astype(np.float64) @ weights.T.astype(np.float64)
-    return fold_pixels(products.astype(np.int64) + bias, len(codes), op.shape)
-
-
-def _scaled(tensor: Array, multiplier: Array) -> Array:
-    per_channel = multiplier.reshape(-1, *(1,) * (tensor.ndim - 2))
-    return np.asarray(np.multiply(tensor, per_channel, dtype=np.float64))
-
-
-def _round(values: Array, low: int, high: int) -> Array:
-    """`clip(rint(values), low, high)` as codes; `values` are lost."""
-    np.rint(values, out=values)
-    np.clip(values, low, high, out=values)
-    return values.astype(np.int16 if low >= -(1 << 15) and high < 1 << 15 else np.int64)
-
-
-def _cut(image: Array, window: Window, fill: float) -> Array:
-    """Views of all windows: `[batch, channels, h, w, kernel, kernel]`."""
-    if window.padding:
-        sides = (window.padding, window.padding)
-        image = np.pad(image, ((0, 0), (0, 0), sides, sides), constant_values=fill)
-    views = np.lib.stride_tricks.sliding_window_view(image, (window.kernel, window.kernel), axis=(2, 3))
-    return views[:, :, :: window.stride, :: window.stride]
-
-
-def _pool_max(image: Array, window: Window) -> Array:
-    lowest = np.iinfo(image.dtype).min if image.dtype.kind == "i" else -np.inf
-    cut = _cut(image, window, lowest)
-    largest = cut[..., 0, 0].copy()
-    for row, column in np.ndindex(window.kernel, window.kernel):  # far faster than a maximum over two short axes
-        np.maximum(largest, cut[..., row, column], out=largest)
-    return largest
-
-
-def _pool_sum(image: Array, window: Window) -> Array:
-    if window.kernel == 0:
-        return np.asarray(image.sum(axis=(2, 3)))
-    return np.asarray(_cut(image, window, 0).sum(axis=(4, 5)))
+def code_type(codes: Codes) -> type[np.signedinteger[Any]]:
+    """The type that arrays of codes have."""
+    return np.int16 if codes.bits < 16 else np.int64

@@ -1,7 +1,7 @@
 """What quantization hands to the integer network: codes and steps, in numpy. Needs no torch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -33,16 +33,22 @@ class LayerParameters:
     """One crossbar layer after quantization. Real value = code * step."""
 
     precision: Precision
-    weight_codes: WeightCodes  # [outputs, inputs]; a convolution's inputs are (channel, row, column), channel outermost
-    weight_scale: FloatArray  # [outputs], step of each output's weights
-    bias: FloatArray  # [outputs], real-valued, after bias correction
+    weight_codes: WeightCodes
+    """`[outputs, inputs]`; a convolution's inputs are (channel of the group, row, column), channel outermost.
+
+    Empty for a product of two activations, whose second one takes their place.
+    """
+    weight_scale: FloatArray  # [outputs], step of each output's weights; [1] for the stored activations of a product
+    bias: FloatArray  # [outputs], real-valued, after bias correction; empty for a product
     input_scale: float  # step of the activations that enter
     input_signed: bool  # whether those activations can be negative
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QuantizedParameters:
-    """Every crossbar layer's parameters, and the step of every `add` layer's output codes."""
+    """Every crossbar layer's parameters, the steps of other layers' codes, and what is kept as it is."""
 
     layers: Mapping[str, LayerParameters]
-    add_scales: Mapping[str, float]
+    add_scales: Mapping[str, float]  # of every layer that adds, and of those that only make codes
+    digital: Mapping[str, Mapping[str, npt.NDArray[np.float32]]] = field(default_factory=dict)
+    """Parameters of layers that compute with real values: `gamma` and `beta`, `factor` and `shift`, `value`."""

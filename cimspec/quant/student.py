@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from cimspec.graph.graph import Graph
-from cimspec.graph.layer import Add, Layer
+from cimspec.graph.layer import Add, Layer, Product
 from cimspec.graph.precision import Policy, Precision
 from cimspec.graph.signs import nonnegative_layers
-from cimspec.quant.execute import LayerFunction, channels_last, multiply
+from cimspec.quant.execute import LayerFunction, aligned, channels_last, digital, multiply, to_weights
 from cimspec.quant.lsq import quantize_learned, round_through
 from cimspec.quant.parameters import (
     ADD_BITS,
@@ -27,6 +27,7 @@ from cimspec.quant.parameters import (
 )
 from cimspec.quant.steps import SMALLEST_STEP, weight_codes
 from cimspec.quant.tables import Tables, quantize_layer
+from cimspec.quant.weights import digital_weights
 
 INSIDE = 0.49
 """Steps from its code to which a weight is moved, so that it is rounded to that code."""
@@ -37,17 +38,21 @@ class StudentLayer:
     """One crossbar layer in training."""
 
     precision: Precision
-    weight: Tensor
+    weight: Tensor  # empty for a product of two activations, and so is the bias
     bias: Tensor
-    weight_step: Tensor  # [outputs, 1, ...], to broadcast over the weight
+    weight_step: Tensor  # [outputs, 1, ...], to broadcast over the weight; a scalar for stored activations
     input_step: Tensor  # scalar
     input_signed: bool
 
-    def run(self, layer: Layer, inputs: Tensor) -> Tensor:
-        """Outputs of the quantized layer, differentiable in all four tensors and the inputs."""
+    def run(self, layer: Layer, operands: tuple[Tensor, ...]) -> Tensor:
+        """Outputs of the quantized layer, differentiable in all four tensors and the operands."""
         low, high = activation_range(self.precision.activation_bits, self.input_signed)
+        inputs = operands[0]
         coded = quantize_learned(inputs, self.input_step, low, high, shared_by=inputs[0].numel())
         limit = weight_limit(self.precision.weight_bits)
+        if isinstance(layer.op, Product):
+            stored = operands[1]
+            return coded @ quantize_learned(stored, self.weight_step, -limit, limit, shared_by=stored[0].numel())
         weight = quantize_learned(self.weight, self.weight_step, -limit, limit, shared_by=self.weight[0].numel())
         bias = round_through(self.bias, (self.weight_step.flatten() * self.input_step).detach())
         return multiply(layer, coded, weight, bias)
@@ -56,9 +61,10 @@ class StudentLayer:
         """The layer as it stands, quantized."""
         step = self.weight_step.detach().flatten().double().numpy().copy()
         weight = self.weight.detach().contiguous().numpy()
+        codes = weight_codes(weight, step, self.precision.weight_bits) if weight.size else np.zeros((0, 0), np.int16)
         return LayerParameters(
             self.precision,
-            weight_codes(weight, step, self.precision.weight_bits),
+            codes,
             step,
             self.bias.detach().double().numpy().copy(),
             float(self.input_step.detach()),
@@ -73,6 +79,7 @@ class Student:
     graph: Graph
     layers: dict[str, StudentLayer]
     add_steps: dict[str, Tensor]
+    digital: dict[str, dict[str, Tensor]]  # parameters of layers that compute with real values
 
     @classmethod
     def of(cls, tables: Tables, policy: Policy) -> "Student":
@@ -86,12 +93,17 @@ class Student:
             if reader.runs_on_crossbars:
                 layers[reader.name].input_step.requires_grad_(False)
         add_steps = {name: _parameter(np.asarray(step)) for name, step in tables.add_scales.items()}
-        return cls(tables.graph, layers, add_steps)
+        digital_parameters = {
+            name: {key: _parameter(value) for key, value in own.items()}
+            for name, own in digital_weights(tables.graph, tables.weights).items()
+        }
+        return cls(tables.graph, layers, add_steps, digital_parameters)
 
     @property
     def values(self) -> Sequence[Tensor]:
-        """Weights and biases."""
-        return [tensor for layer in self.layers.values() for tensor in (layer.weight, layer.bias)]
+        """Weights and biases, and the parameters of layers that are not quantized."""
+        quantized = [tensor for layer in self.layers.values() for tensor in (layer.weight, layer.bias) if len(tensor)]
+        return [*quantized, *(tensor for own in self.digital.values() for tensor in own.values())]
 
     @property
     def steps(self) -> Sequence[Tensor]:
@@ -112,9 +124,11 @@ class Student:
         def apply(layer: Layer, operands: tuple[Tensor, ...]) -> Tensor:
             if isinstance(layer.op, Add):
                 low, high = activation_range(ADD_BITS, layer.name not in nonnegative)
-                total = operands[0] + operands[1]
-                return quantize_learned(total, self.add_steps[layer.name], low, high, shared_by=layer.size)
-            return self.layers[layer.name].run(layer, operands[0])
+                a, b = aligned(*operands)
+                return quantize_learned(a + b, self.add_steps[layer.name], low, high, shared_by=layer.size)
+            if layer.runs_on_crossbars:
+                return self.layers[layer.name].run(layer, operands)
+            return digital(layer, operands, self.digital[layer.name])
 
         return apply
 
@@ -123,11 +137,16 @@ class Student:
         return QuantizedParameters(
             {name: layer.parameters() for name, layer in self.layers.items()},
             {name: float(step.detach()) for name, step in self.add_steps.items()},
+            to_weights(self.digital),
         )
 
 
 def _student_layer(tables: Tables, name: str, precision: Precision) -> StudentLayer:
     start = quantize_layer(tables, name, precision)
+    if isinstance(tables.graph[name].op, Product):
+        none = torch.zeros(0)
+        steps = _parameter(start.weight_scale.reshape(())), _parameter(np.asarray(start.input_scale))
+        return StudentLayer(precision, none, none, *steps, start.input_signed)
     weight = tables.weights[name]["weight"]
     step = start.weight_scale.reshape(-1, *([1] * (weight.ndim - 1)))
     codes = start.weight_codes.reshape(weight.shape)

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cimspec.graph.graph import Graph
+from cimspec.graph.layer import Product
 from cimspec.graph.precision import Policy, Precision
 from cimspec.quant.parameters import FloatArray, LayerParameters, QuantizedParameters, WeightCodes
 from cimspec.quant.rounding import fitted_codes
 from cimspec.quant.steps import weight_codes
-from cimspec.quant.weights import Weights
+from cimspec.quant.weights import Float32, Weights, digital_weights
 
 TABLE_BITS = range(2, 9)
 """Bits that steps are tabulated for."""
@@ -24,12 +25,12 @@ TABLE_BITS = range(2, 9)
 class LayerTable:
     """One crossbar layer's steps by bits, and the mean inputs that bias correction needs."""
 
-    weight_steps: Mapping[int, FloatArray]  # weight bits -> [outputs]
+    weight_steps: Mapping[int, FloatArray]  # weight bits -> [outputs]; [1] for the stored activations of a product
     input_steps: Mapping[int, float]  # activation bits -> step
     input_signed: bool
-    mean_input: FloatArray  # [inputs], over images and positions, of the float network
-    mean_coded_input: Mapping[int, FloatArray]  # activation bits -> [inputs], of the same inputs after coding
-    moments: FloatArray | None  # [inputs, inputs], mean of `x x^T`; None for layers too wide to round by it
+    mean_input: FloatArray | None  # [groups, inputs], of the float network; None for a product of activations
+    mean_coded_input: Mapping[int, FloatArray]  # activation bits -> [groups, inputs], of the same inputs after coding
+    moments: FloatArray | None  # [groups, inputs, inputs], mean of `x x^T`; None for layers too wide to round by it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +52,7 @@ class Tables:
             if table.moments is None:
                 self._codes[key] = weight_codes(weight, step, weight_bits)
             else:
-                self._codes[key] = fitted_codes(weight, step, weight_bits, table.moments)
+                self._codes[key] = _fitted(weight, step, weight_bits, table.moments)
         return self._codes[key]
 
     def bias(self, name: str, precision: Precision, codes: WeightCodes) -> FloatArray:
@@ -62,22 +63,39 @@ class Tables:
         correction", ICCV 2019, with measured means).
         """
         table, own = self.layers[name], self.weights[name]
+        assert table.mean_input is not None, "products of activations have no bias"
         rows = own["weight"].reshape(len(codes), -1).astype(np.float64)
-        coded = table.weight_steps[precision.weight_bits] * (
-            codes.astype(np.float64) @ table.mean_coded_input[precision.activation_bits]
+        coded = table.weight_steps[precision.weight_bits] * _by_group(
+            codes.astype(np.float64), table.mean_coded_input[precision.activation_bits]
         )
-        return own["bias"].astype(np.float64) + rows @ table.mean_input - coded
+        return own["bias"].astype(np.float64) + _by_group(rows, table.mean_input) - coded
+
+
+def _by_group(rows: FloatArray, inputs: FloatArray) -> FloatArray:
+    """Each output's product with its own group's inputs `[groups, inputs]`: `[outputs]`."""
+    grouped = rows.reshape(len(inputs), -1, inputs.shape[1])
+    return np.concatenate([own @ vector for own, vector in zip(grouped, inputs, strict=True)])
+
+
+def _fitted(weight: Float32, step: FloatArray, weight_bits: int, moments: FloatArray) -> WeightCodes:
+    """Codes of all groups, each by the moments of its own inputs."""
+    groups = zip(np.split(weight, len(moments)), np.split(step, len(moments)), moments, strict=True)
+    return np.concatenate([fitted_codes(own, steps, weight_bits, moment) for own, steps, moment in groups])
 
 
 def quantize_layer(tables: Tables, name: str, precision: Precision) -> LayerParameters:
     """One layer's parameters at `precision`, without fine-tuning."""
     table = tables.layers[name]
-    codes = tables.weight_codes(name, precision.weight_bits)
+    if isinstance(tables.graph[name].op, Product):
+        codes, bias = np.zeros((0, 0), np.int16), np.zeros(0)
+    else:
+        codes = tables.weight_codes(name, precision.weight_bits)
+        bias = tables.bias(name, precision, codes)
     return LayerParameters(
         precision,
         codes,
         table.weight_steps[precision.weight_bits],
-        tables.bias(name, precision, codes),
+        bias,
         table.input_steps[precision.activation_bits],
         table.input_signed,
     )
@@ -86,4 +104,4 @@ def quantize_layer(tables: Tables, name: str, precision: Precision) -> LayerPara
 def quantize(tables: Tables, policy: Policy) -> QuantizedParameters:
     """Every layer's parameters under `policy`, without fine-tuning."""
     layers = {name: quantize_layer(tables, name, precision) for name, precision in policy}
-    return QuantizedParameters(layers, tables.add_scales)
+    return QuantizedParameters(layers, tables.add_scales, digital_weights(tables.graph, tables.weights))

@@ -13,9 +13,9 @@ from torch.nn import functional
 
 from cimspec.data.dataset import Split
 from cimspec.graph.graph import Graph
-from cimspec.graph.layer import Add, BatchNorm, Conv2d, Layer, Linear, Shape
+from cimspec.graph.layer import Affine, BatchNorm, Constant, Conv2d, Layer, LayerNorm, Linear, Shape
 from cimspec.quant.augment import add_noise, distort
-from cimspec.quant.execute import LayerFunction, Plan, channels_last, multiply, to_weights
+from cimspec.quant.execute import LayerFunction, Plan, channels_last, float_function, to_weights
 from cimspec.quant.optimize import Progress, batch_count, batches, no_progress, one_cycle
 from cimspec.quant.weights import BATCH_NORM_EPSILON, Weights
 from cimspec.spec.training import TrainingSpec
@@ -24,7 +24,8 @@ WARMUP = 0.2
 HALVES = 2  # whatever the machine, since sums of gradients and the batches' statistics depend on it
 SMALLEST_HALF = 16  # images; smaller batches stay whole, as batch statistics of a few images are worth little
 STATISTICS_MOMENTUM = 0.1  # share of a new batch in the running mean and variance
-TRAINABLE = ("weight", "bias", "gamma", "beta")
+TRAINABLE = ("weight", "bias", "gamma", "beta", "factor", "shift", "value")
+CONSTANT_DEVIATION = 0.02  # of class tokens and positions (Dosovitskiy et al., ICLR 2021)
 
 
 def train_float(
@@ -75,47 +76,51 @@ def _weighted(values: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
 
 def initial_tensors(graph: Graph, generator: Generator) -> dict[str, dict[str, Tensor]]:
     """Random weights of variance 2/inputs (He et al., ICCV 2015), zero biases, neutral normalization."""
-    return {
-        layer.name: _initial(layer, generator)
-        for layer in graph.layers
-        if isinstance(layer.op, Conv2d | Linear | BatchNorm)
-    }
+    return {layer.name: made for layer in graph.layers if (made := _initial(layer, generator))}
 
 
 def _initial(layer: Layer, generator: Generator) -> dict[str, Tensor]:
     match layer.op:
         case Conv2d() as op:
-            shape: Shape = (op.out_channels, op.in_channels, op.kernel, op.kernel)
-            fan_in = op.in_channels * op.kernel**2
+            inputs = op.in_channels // op.groups
+            return _weight((op.out_channels, inputs, *op.window.kernel), inputs * op.window.area, generator)
         case Linear() as op:
-            shape, fan_in = (op.out_features, op.in_features), op.in_features
+            return _weight((op.out_features, op.in_features), op.in_features, generator)
         case BatchNorm() as op:
             ones, zeros = torch.ones(op.channels), torch.zeros(op.channels)
             return {"gamma": ones, "beta": zeros, "mean": zeros.clone(), "variance": ones.clone()}
+        case LayerNorm() as op:
+            return {"gamma": torch.ones(op.features), "beta": torch.zeros(op.features)}
+        case Affine() as op:
+            return {"factor": torch.full((1,), op.initial_scale), "shift": torch.zeros(1)}
+        case Constant():
+            return {"value": torch.randn(layer.shape, generator=generator) * CONSTANT_DEVIATION}
         case _:
-            raise ValueError(f"{layer.name} has no weights")
+            return {}
+
+
+def _weight(shape: Shape, fan_in: int, generator: Generator) -> dict[str, Tensor]:
     weight = torch.randn(shape, generator=generator) * (2 / fan_in) ** 0.5
     return {"weight": channels_last(weight), "bias": torch.zeros(shape[0])}
 
 
 def _training_function(tensors: dict[str, dict[str, Tensor]], *, keeps_statistics: bool) -> LayerFunction:
     """Layers in training: batch normalization uses the batch's statistics, and one half updates the running ones."""
+    plain = float_function(tensors)
 
     def apply(layer: Layer, operands: tuple[Tensor, ...]) -> Tensor:
-        if isinstance(layer.op, Add):
-            return operands[0] + operands[1]
+        if not isinstance(layer.op, BatchNorm):
+            return plain(layer, operands)
         own = tensors[layer.name]
-        if isinstance(layer.op, BatchNorm):
-            return functional.batch_norm(
-                operands[0],
-                own["mean"] if keeps_statistics else None,
-                own["variance"] if keeps_statistics else None,
-                own["gamma"],
-                own["beta"],
-                training=True,
-                momentum=STATISTICS_MOMENTUM,
-                eps=BATCH_NORM_EPSILON,
-            )
-        return multiply(layer, operands[0], own["weight"], own["bias"])
+        return functional.batch_norm(
+            operands[0],
+            own["mean"] if keeps_statistics else None,
+            own["variance"] if keeps_statistics else None,
+            own["gamma"],
+            own["beta"],
+            training=True,
+            momentum=STATISTICS_MOMENTUM,
+            eps=BATCH_NORM_EPSILON,
+        )
 
     return apply

@@ -5,7 +5,7 @@ from cimspec.data.dataset import Dataset, Split
 from cimspec.data.load import check_data
 from cimspec.diag import CimError
 from cimspec.graph.graph import Graph
-from cimspec.graph.layer import Flatten, Input, Layer, Linear
+from cimspec.graph.layer import Input, Layer, Linear, Reshape
 
 
 def graph(*, outputs: int = 2, signed: bool = False) -> Graph:
@@ -13,7 +13,7 @@ def graph(*, outputs: int = 2, signed: bool = False) -> Graph:
         "net",
         (
             Layer("x", Input(signed), (), (1, 2, 2)),
-            Layer("flat", Flatten(), ("x",), (4,)),
+            Layer("flat", Reshape(), ("x",), (4,)),
             Layer("f", Linear(4, outputs), ("flat",), (outputs,)),
         ),
     )

@@ -4,7 +4,8 @@ import torch
 
 from cimspec.graph.layer import Conv2d, Layer
 from cimspec.graph.precision import Precision
-from cimspec.quant.calibrate import calibrate, coded, mean_patch, second_moments
+from cimspec.graph.window import Window
+from cimspec.quant.calibrate import calibrate, coded, mean_vector, second_moments
 from cimspec.quant.execute import float_outputs
 from cimspec.quant.fake import fake_outputs
 from cimspec.quant.parameters import activation_range, weight_limit
@@ -40,9 +41,9 @@ def test_two_readers_of_one_tensor_have_steps_of_their_own_bits(tables: Tables):
 
 def test_the_mean_patch_is_the_mean_matrix_input():
     images = torch.from_numpy(random_images(3))
-    layer = Layer("c", Conv2d(1, 1, 3, 2, 1), ("x",), (1, 4, 4))
+    layer = Layer("c", Conv2d(1, 1, Window.square(3, 2, 1)), ("x",), (1, 4, 4))
     patches = torch.nn.functional.unfold(images, 3, padding=1, stride=2)  # [images, 9, positions]
-    np.testing.assert_allclose(mean_patch(layer, images), patches.mean((0, 2)).numpy(), rtol=1e-5)
+    np.testing.assert_allclose(mean_vector(layer, images)[0], patches.mean((0, 2)).numpy(), rtol=1e-5)
 
 
 @pytest.mark.parametrize("precision", [Precision(2, 2), Precision(3, 4), Precision(8, 8)])
@@ -91,7 +92,7 @@ def float_outputs_of_sum(tables: Tables, images: torch.Tensor) -> float:
 
 def test_the_moments_are_those_of_the_matrix_input():
     images = torch.from_numpy(random_images(3))
-    layer = Layer("c", Conv2d(1, 1, 3, 2, 1), ("x",), (1, 4, 4))
+    layer = Layer("c", Conv2d(1, 1, Window.square(3, 2, 1)), ("x",), (1, 4, 4))
     patches = torch.nn.functional.unfold(images, 3, padding=1, stride=2).permute(0, 2, 1).reshape(-1, 9).double()
     wanted = torch.einsum("pi,pj->ij", patches, patches) / len(patches)
-    np.testing.assert_allclose(second_moments(layer, images), wanted.numpy(), rtol=1e-6)
+    np.testing.assert_allclose(second_moments(layer, images)[0], wanted.numpy(), rtol=1e-6)

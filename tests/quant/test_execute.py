@@ -10,7 +10,6 @@ from cimspec.graph.layer import (
     AvgPool,
     BatchNorm,
     Conv2d,
-    Flatten,
     GlobalAvgPool,
     Input,
     Layer,
@@ -18,8 +17,10 @@ from cimspec.graph.layer import (
     MaxPool,
     Op,
     Relu,
+    Reshape,
     Shape,
 )
+from cimspec.graph.window import Window
 from cimspec.quant.execute import Plan, float_outputs
 from cimspec.quant.weights import Weights
 from tests.quant.nets import random_weights, residual_net
@@ -42,7 +43,7 @@ def images() -> Tensor:
 @pytest.mark.parametrize(("kernel", "stride", "padding"), [(1, 1, 0), (3, 1, 1), (3, 2, 1), (5, 3, 0)])
 def test_conv2d(images: Tensor, kernel: int, stride: int, padding: int):
     side = (8 + 2 * padding - kernel) // stride + 1
-    outputs, weights = run_one(Conv2d(3, 4, kernel, stride, padding), (4, side, side), images)
+    outputs, weights = run_one(Conv2d(3, 4, Window.square(kernel, stride, padding)), (4, side, side), images)
     module = nn.Conv2d(3, 4, kernel, stride, padding)
     module.load_state_dict({key: torch.tensor(value) for key, value in weights["y"].items()})
     torch.testing.assert_close(outputs, module(images).detach(), rtol=1e-4, atol=1e-5)
@@ -70,11 +71,11 @@ def test_batch_norm_uses_running_statistics(images: Tensor):
     ("op", "shape", "module"),
     [
         (Relu(), IMAGE, nn.ReLU()),
-        (MaxPool(2, 2, 0), (3, 4, 4), nn.MaxPool2d(2)),
-        (MaxPool(3, 2, 1), (3, 4, 4), nn.MaxPool2d(3, 2, 1)),
-        (AvgPool(3, 2), (3, 3, 3), nn.AvgPool2d(3, 2)),
+        (MaxPool(Window.square(2, 2, 0)), (3, 4, 4), nn.MaxPool2d(2)),
+        (MaxPool(Window.square(3, 2, 1)), (3, 4, 4), nn.MaxPool2d(3, 2, 1)),
+        (AvgPool(Window.square(3, 2)), (3, 3, 3), nn.AvgPool2d(3, 2)),
         (GlobalAvgPool(), (3,), nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())),
-        (Flatten(), (192,), nn.Flatten()),
+        (Reshape(), (192,), nn.Flatten()),
     ],
 )
 def test_layers_without_weights(images: Tensor, op: Op, shape: Shape, module: nn.Module):

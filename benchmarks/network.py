@@ -25,15 +25,19 @@ from rich.console import Console
 from timing import restart_with_one_thread
 
 from cimspec import load_spec
-from cimspec.compiler import CrossbarLayer, Program, compile_program, schedule_layer, with_full_scales
+from cimspec.compiler import CrossbarLayer, Program, compile_program, with_full_scales
+from cimspec.compiler.schedule import schedule
 from cimspec.graph import Graph, Precision
+from cimspec.graph.window import Window
 from cimspec.pipeline.costing import compiled_graph
+from cimspec.quant.apply import apply_vector
 from cimspec.quant.integer import IntegerNetwork
-from cimspec.quant.ops import MatMul, Window, apply_vector
+from cimspec.quant.lower import Lowered
+from cimspec.quant.ops import Codes, Dequantize, MatMul, Requantize, Tensor, Wide
 from cimspec.report import rows_table
 from cimspec.sim import execute
-from cimspec.sim.execute import Machine, inputs_at_once, program_layer, run_layer
-from cimspec.sim.mvm import flat_inputs
+from cimspec.sim.execute import Machine, inputs_at_once
+from cimspec.sim.on_crossbars import How, put_on_crossbars
 from cimspec.spec.chip import Adc, Chip, Crossbar, Encoding
 from cimspec.spec.device import Device
 
@@ -119,7 +123,7 @@ def profile(job: Job) -> dict[str, float]:
         start = time.perf_counter()
         if isinstance(item, CrossbarLayer):
             codes, products = tensors[item.op.src], machine.layers[item.name]
-            tensors[item.op.dst] = run_layer(item, products, job.network.constants, codes, 0)
+            tensors[item.op.dst] = products.run(codes, 0, How())
             key = f"product {item.op.inputs} x {item.op.outputs} x {item.op.invocations}"
         else:
             tensors[item.dst] = apply_vector(item, tensors, job.network.constants)
@@ -130,21 +134,26 @@ def profile(job: Job) -> dict[str, float]:
 
 def memory(device: Device, images: int = 8) -> dict[str, float]:
     """What a large layer holds: 512 channels of 3 x 3 windows to 512 channels of 32 x 32 pixels."""
-    window = Window(3, 1, 1)
-    op = MatMul("y", "x", "y", window, 4608, 512, (512, 32, 32), Precision(BITS, BITS), False, "y.weights", "y.bias")
-    own = chip(128, Encoding.DIFFERENTIAL_COLUMNS, device)
-    layer = schedule_layer(op, own)
-    program = Program("one", own, "x", (512, 32, 32), (layer,))
+    codes_of, shape = Codes(BITS, False), (512, 32, 32)
+    window, bits = Window.square(3, 1, 1), Precision(BITS, BITS)
+    op = MatMul("y", "y.codes", "y", "y.weights", "y.bias", window, 1, 4608, 512, shape, bits, False)
+    tensors = tuple(
+        Tensor(name, element, shape)
+        for name, element in (("x", Wide.REALS), ("y.codes", codes_of), ("y", Wide.SUMS), ("logits", Wide.REALS))
+    )
+    ops = (Requantize("y.codes", "x", codes_of), op, Dequantize("logits", "y"))
+    program = schedule("one", Lowered(ops, tensors), chip(128, Encoding.DIFFERENTIAL_COLUMNS, device))
+    (layer,) = program.layers
     rng = np.random.default_rng(0)
     constants = {"y.weights": rng.integers(-7, 8, (512, 4608)), "y.bias": np.zeros(512, np.int64)}
-    codes = rng.integers(0, 16, (images, 512, 32, 32))
+    codes = rng.integers(0, 16, (images, *shape))
     tracemalloc.start()
-    products = program_layer(program, layer, constants, seed=0, index=0)
-    products.products(flat_inputs(np.zeros((1, op.inputs), np.int16)))  # programs the cells
+    products = put_on_crossbars(program, layer, constants, seed=0, index=0)
+    products.run(np.zeros((1, *shape), np.int16), 0, How())  # programs the cells
     held, programming = tracemalloc.get_traced_memory()
     cells = program.layout(layer).rows * program.layout(layer).columns
     tracemalloc.reset_peak()
-    output = run_layer(layer, products, constants, codes, 0)
+    output = products.run(codes, 0, How())
     peak = tracemalloc.get_traced_memory()[1] - held
     tracemalloc.stop()
     return {

@@ -1,127 +1,44 @@
-"""The text form of a Program: a person can read it, `parse_program` reads it back to an equal value.
+"""Reads a Program's text (`printer.py`) back, and rejects what was edited: its parameters have a digest.
 
-    cimspec program 1
-    name vgg8
-    chip {"name":"small", ...}
-    input input 1x28x28
-    c1.codes = requantize src=input multiplier=c1.multiplier low=0 high=255
-    c1 = layer src=c1.codes layer=c1 window=3/1/1 ... {
-      for wave 0..4 {
-        ...
-
-A line is an operation; its fields are those of the dataclass it stands for, in their order.
+Text -> Program, or `CimError` (CIM501) at the line that cannot be read. Whether the schedule computes what it says is
+for `verify.py`.
 """
 
-import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
-from typing import Any, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
 
+from cimspec.compiler.digest import parameters_digest
+from cimspec.compiler.fields import (
+    field_parsers,
+    parse_element,
+    parse_float,
+    parse_natural,
+    parse_shape,
+)
+from cimspec.compiler.printer import DIGEST, MAGIC, VECTOR_OPS
 from cimspec.compiler.program import (
     VERSION,
     Accumulate,
+    Buffer,
     CrossbarLayer,
+    Crossbars,
     Instruction,
     Loop,
     Parallel,
+    Place,
     Program,
     ProgramItem,
     Read,
+    Segment,
     ShiftAdd,
     Write,
 )
 from cimspec.diag import Source, Span, fail
-from cimspec.graph.layer import Shape
-from cimspec.graph.precision import Precision
-from cimspec.quant.ops import (
-    AddCodes,
-    Dequantize,
-    MatMul,
-    PoolMax,
-    PoolSum,
-    Rectify,
-    Requantize,
-    Reshape,
-    Window,
-)
+from cimspec.quant.ops import MatMul, Tensor
 from cimspec.spec.chip import Chip
-
-_MAGIC = "cimspec program"
-_VECTOR_OPS: dict[str, type[Any]] = {
-    "requantize": Requantize,
-    "add": AddCodes,
-    "rectify": Rectify,
-    "pool_max": PoolMax,
-    "pool_sum": PoolSum,
-    "reshape": Reshape,
-    "dequantize": Dequantize,
-}
-_OPCODES = {kind: opcode for opcode, kind in _VECTOR_OPS.items()}
-
-
-def print_program(program: Program) -> str:
-    """The program's text."""
-    shape = "x".join(map(str, program.input_shape))
-    chip = json.dumps(program.chip.model_dump(mode="json"), separators=(",", ":"))
-    lines = [f"{_MAGIC} {VERSION}", f"name {program.name}", f"chip {chip}", f"input {program.input} {shape}"]
-    for item in program.items:
-        lines.extend(_item_lines(item))
-    return "\n".join(lines) + "\n"
-
-
-def _item_lines(item: ProgramItem) -> Iterator[str]:
-    if isinstance(item, CrossbarLayer):
-        full_scale = "" if item.full_scale is None else f" full_scale={item.full_scale!r}"
-        yield f"{item.op.dst} = layer {_print_fields(item.op)}{full_scale} {{"
-        yield from _body_lines(item.body, "  ")
-        yield "}"
-    else:
-        yield f"{item.dst} = {_OPCODES[type(item)]} {_print_fields(item)}"
-
-
-def _body_lines(body: tuple[Instruction, ...], indent: str) -> Iterator[str]:
-    for instruction in body:
-        match instruction:
-            case Loop(variable, start, stop, inner):
-                yield f"{indent}for {variable} {start}..{stop} {{"
-            case Parallel(crossbars, inner):
-                yield f"{indent}parallel crossbars {crossbars} {{"
-            case Write(first, stop):
-                yield f"{indent}write blocks {first}..{stop}"
-                continue
-            case Read(groups):
-                yield f"{indent}read groups {groups}"
-                continue
-            case ShiftAdd():
-                yield f"{indent}shift_add"
-                continue
-            case Accumulate():
-                yield f"{indent}accumulate"
-                continue
-        yield from _body_lines(inner, indent + "  ")
-        yield f"{indent}}}"
-
-
-def _print_fields(op: Any) -> str:
-    return " ".join(
-        f"{field.name}={_print_value(getattr(op, field.name))}" for field in fields(op) if field.name != "dst"
-    )
-
-
-def _print_value(value: Any) -> str:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case Window():
-            return f"{value.kernel}/{value.stride}/{value.padding}"
-        case Precision():
-            return f"{value.weight_bits}:{value.activation_bits}"
-        case tuple():
-            return "x".join(map(str, value))
-        case _:
-            return str(value)
 
 
 def parse_program(text: str, name: str = "program") -> Program:
@@ -161,20 +78,56 @@ class _Parser:
             fail("CIM501", rejected.message, rejected.span, help=help_text)
 
     def _program(self) -> Program:
-        version = self._header(_MAGIC)
+        version = self._header(MAGIC)
         if version != str(VERSION):
             raise self.lines[0].reject(f"the program has version `{version}`; this cimspec reads version {VERSION}")
         name = self._header("name")
         chip = self._chip()
+        buffers = []
+        while self._peek().text.startswith("buffer "):
+            buffers.append(self._buffer())
+        segments = []
+        while self._peek().text == "segment {":
+            segments.append(self._segment())
+        if not buffers or not segments:
+            raise self._peek().reject("expected a line that starts with `buffer`, or `segment {`")
+        program = Program(name, chip, tuple(buffers), tuple(segments))
         line = self._peek()
-        input_name, _, shape = self._header("input").partition(" ")
-        input_shape: Shape = _read(line, "input", shape, _parse_shape)
+        if self._header(DIGEST) != parameters_digest(program):
+            raise line.reject("the program's chip or parameters were edited after it was compiled")
+        if self.position < len(self.lines):
+            raise self._peek().reject("nothing follows the digest")
+        return program
+
+    def _buffer(self) -> Buffer:
+        line = self._next()
+        match line.text.split():
+            case ["buffer", name, element, shape, "reads", reads]:
+                tensor = Tensor(
+                    name, _read(line, "element", element, parse_element), _read(line, "shape", shape, parse_shape)
+                )
+                return Buffer(tensor, _read(line, "reads", reads, parse_natural))
+            case _:
+                raise line.reject("expected `buffer NAME ELEMENT SHAPE reads COUNT`")
+
+    def _segment(self) -> Segment:
+        self._next()
+        places: list[Place] = []
+        while self._peek().text.startswith("place "):
+            places.append(self._place())
         items: list[ProgramItem] = []
-        while self.position < len(self.lines):
+        while self._peek().text != "}":
             items.append(self._item())
-        if not items:
-            raise self.lines[-1].reject("the program has no operations")
-        return Program(name, chip, input_name, input_shape, tuple(items))
+        self._next()
+        return Segment(tuple(places), tuple(items))
+
+    def _place(self) -> Place:
+        line = self._next()
+        match line.text.split():
+            case ["place", layer, "crossbars", crossbars]:
+                return Place(layer, _read(line, "crossbars", crossbars, _crossbars))
+            case _:
+                raise line.reject("expected `place LAYER crossbars FIRST..STOP`")
 
     def _header(self, keyword: str) -> str:
         line = self._next()
@@ -197,19 +150,22 @@ class _Parser:
             raise line.reject("expected `name = operation field=value ...`")
         if opcode == "layer":
             return self._layer(line, dst, rest)
-        if opcode not in _VECTOR_OPS:
+        if opcode not in VECTOR_OPS:
             raise line.reject(f"unknown operation `{opcode}`")
-        op: ProgramItem = _construct(line, _VECTOR_OPS[opcode], {"dst": dst, **_pairs(line, rest)})
+        op: ProgramItem = _construct(line, VECTOR_OPS[opcode], {"dst": dst, **_pairs(line, rest)})
         return op
 
     def _layer(self, line: _Line, dst: str, rest: str) -> CrossbarLayer:
         if not rest.endswith("{"):
             raise line.reject("expected `{` at the end of the line")
         pairs = _pairs(line, rest.removesuffix("{"))
-        scale = pairs.pop("full_scale", None)
-        full_scale = None if scale is None else _read(line, "full_scale", scale, float)
+        own = {}
+        for key, parse in (("bundle", parse_count), ("full_scale", _parse_scale)):
+            if key not in pairs:
+                raise line.reject(f"field `{key}` is missing")
+            own[key] = _read(line, key, pairs.pop(key), parse)
         op: MatMul = _construct(line, MatMul, {"dst": dst, **pairs})
-        return CrossbarLayer(op, full_scale, self._body())
+        return CrossbarLayer(op, own["bundle"], own["full_scale"], self._body())
 
     def _body(self) -> tuple[Instruction, ...]:
         body: list[Instruction] = []
@@ -219,16 +175,16 @@ class _Parser:
 
     def _instruction(self, line: _Line) -> Instruction:
         match line.text.split():
-            case ["for", variable, extent, "{"] if variable in ("wave", "invocation", "step"):
+            case ["for", variable, extent, "{"] if variable in ("wave", "turn", "step"):
                 return Loop(variable, *_extent(line, extent), self._body())
-            case ["parallel", "crossbars", count, "{"]:
-                return Parallel(_read(line, "crossbars", count, _parse_count), self._body())
+            case ["parallel", "crossbars", crossbars, "{"]:
+                return Parallel(_read(line, "crossbars", crossbars, _crossbars), self._body())
             case ["write", "blocks", extent]:
                 return Write(*_extent(line, extent))
             case ["read", "groups", count]:
-                return Read(_read(line, "groups", count, _parse_count))
-            case ["shift_add"]:
-                return ShiftAdd()
+                return Read(_read(line, "groups", count, parse_count))
+            case ["shift_add", "slices", slices, "steps", steps]:
+                return ShiftAdd(_read(line, "slices", slices, _factors), _read(line, "steps", steps, _factors))
             case ["accumulate"]:
                 return Accumulate()
             case _:
@@ -249,7 +205,7 @@ class _Parser:
 def _split(source: Source) -> Iterator[_Line]:
     start = 0
     for text in source.text.splitlines(keepends=True):
-        stripped = text.strip()
+        stripped = text.partition("  # ")[0].strip()
         if stripped and not stripped.startswith("#"):
             first = start + text.index(stripped)
             yield _Line(stripped, Span(source, first, first + len(stripped)))
@@ -267,70 +223,52 @@ def _pairs(line: _Line, text: str) -> dict[str, str]:
 
 
 def _construct(line: _Line, kind: type[Any], pairs: dict[str, str]) -> Any:
-    hints = get_type_hints(kind)
-    names = [field.name for field in fields(kind)]
-    for name in names:
+    parsers = field_parsers(kind)
+    for name in parsers:
         if name not in pairs:
             raise line.reject(f"field `{name}` is missing")
     for name in pairs:
-        if name not in names:
+        if name not in parsers:
             raise line.reject(f"unknown field `{name}`")
-    return kind(**{name: _read(line, name, pairs[name], _parser_of(hints[name])) for name in names})
+    return kind(**{name: _read(line, name, pairs[name], parse) for name, parse in parsers.items()})
 
 
 def _read(line: _Line, field: str, text: str, parse: Callable[[str], Any]) -> Any:
     try:
         return parse(text)
-    except ValueError:
+    except (ValueError, IndexError):
         raise line.reject(f"`{text}` is no value for `{field}`") from None
 
 
 def _extent(line: _Line, text: str) -> tuple[int, int]:
     start, _, stop = text.partition("..")
-    return _read(line, "extent", start, _parse_natural), _read(line, "extent", stop, _parse_natural)
+    return _read(line, "extent", start, parse_natural), _read(line, "extent", stop, parse_natural)
 
 
-def _parser_of(hint: Any) -> Callable[[str], Any]:
-    if hint is Window:
-        return _parse_window
-    if hint is Precision:
-        return _parse_precision
-    if get_origin(hint) is tuple:
-        return _parse_shape
-    if hint is bool:
-        return _parse_bool
-    return hint if hint in (int, float) else str
-
-
-def _parse_natural(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise ValueError
-    return value
-
-
-def _parse_count(text: str) -> int:
-    value = int(text)
+def parse_count(text: str) -> int:
+    """A number of at least 1."""
+    value = parse_natural(text)
     if value < 1:
-        raise ValueError
+        raise ValueError(text)
     return value
 
 
-def _parse_shape(text: str) -> Shape:
-    return tuple(_parse_count(part) for part in text.split("x"))
-
-
-def _parse_window(text: str) -> Window:
-    kernel, stride, padding = (_parse_natural(part) for part in text.split("/"))
-    return Window(kernel, stride, padding)
-
-
-def _parse_precision(text: str) -> Precision:
-    weight_bits, activation_bits = (_parse_count(part) for part in text.split(":"))
-    return Precision(weight_bits, activation_bits)
-
-
-def _parse_bool(text: str) -> bool:
-    if text not in ("true", "false"):
+def _crossbars(text: str) -> Crossbars:
+    extent, plus, repeated = text.partition("+")
+    first, stop = (parse_natural(part) for part in extent.split(".."))
+    if stop <= first:
         raise ValueError(text)
-    return text == "true"
+    if not plus:
+        return Crossbars(first, stop - first)
+    stride, count = (parse_count(part) for part in repeated.split("x"))
+    if count < 2:
+        raise ValueError(text)
+    return Crossbars(first, stop - first, count, stride)
+
+
+def _factors(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(",")))
+
+
+def _parse_scale(text: str) -> float | None:
+    return None if text == "-" else parse_float(text)

@@ -1,5 +1,6 @@
 """What a schedule costs."""
 
-from cimspec.cost.latency import Cost, LayerCost, layer_cost, program_cost
+from cimspec.cost.cost import Cost, LayerCost, SegmentCost, program_cost
+from cimspec.cost.latency import body_ns
 
-__all__ = ["Cost", "LayerCost", "layer_cost", "program_cost"]
+__all__ = ["Cost", "LayerCost", "SegmentCost", "body_ns", "program_cost"]

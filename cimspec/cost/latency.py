@@ -1,64 +1,19 @@
-"""Latency of a Program: the sum over its instructions, loops multiplied out (the model of arXiv 2601.21737).
+"""Time of a layer's instructions: the sum over them, loops multiplied out (the model of arXiv 2601.21737).
 
-A write takes the chip's write time, a read its read time; crossbars that run in parallel count once; digital work is
-not charged. With reloaded weights this is `ceil(blocks/N) * (write + invocations * steps * read)` for each layer.
+A write takes the chip's write time, a read its `read_ns`; crossbars that run in parallel count once. With reloaded
+weights this is `ceil(blocks/N) * (write + invocations * steps * read)` for each layer.
 """
 
-from dataclasses import dataclass
 from typing import assert_never
 
-from cimspec.compiler.program import (
-    Accumulate,
-    CrossbarLayer,
-    Instruction,
-    Loop,
-    Parallel,
-    Program,
-    Read,
-    ShiftAdd,
-    Write,
-)
-from cimspec.graph.precision import Policy, Precision
+from cimspec.compiler.program import Accumulate, Instruction, Loop, Parallel, Read, ShiftAdd, Write
+from cimspec.spec.chip import Chip
 
 
-@dataclass(frozen=True, slots=True)
-class LayerCost:
-    """What one layer takes."""
-
-    name: str
-    precision: Precision
-    crossbars: int  # blocks of the layer, each on a crossbar of its own
-    latency_ns: float
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What one input takes, layer by layer in execution order."""
-
-    layers: tuple[LayerCost, ...]
-
-    @property
-    def latency_ns(self) -> float:
-        """Time from input to output."""
-        return sum(layer.latency_ns for layer in self.layers)
-
-    @property
-    def policy(self) -> Policy:
-        """The policy that was costed."""
-        return Policy.of({layer.name: layer.precision for layer in self.layers})
-
-
-def program_cost(program: Program) -> Cost:
-    """Latency and crossbars of every layer of `program`."""
-    return Cost(tuple(layer_cost(program, layer) for layer in program.layers))
-
-
-def layer_cost(program: Program, layer: CrossbarLayer) -> LayerCost:
-    """Latency and crossbars of one layer."""
-    writes, reads = _count(layer.body)
-    crossbar = program.chip.crossbar
-    latency_ns = writes * crossbar.write_latency_ns + reads * crossbar.read_latency_ns
-    return LayerCost(layer.name, layer.op.precision, program.layout(layer).blocks, latency_ns)
+def body_ns(chip: Chip, body: tuple[Instruction, ...]) -> float:
+    """Time that the crossbars of a layer take."""
+    writes, reads = _count(body)
+    return writes * chip.crossbar.write_latency_ns + reads * chip.read_ns
 
 
 def _count(body: tuple[Instruction, ...]) -> tuple[int, int]:

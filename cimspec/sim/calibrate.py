@@ -4,16 +4,19 @@ A Program, its constants and some training inputs -> the Program with a full sca
 taken from the exact product, so that one layer's range does not depend on another's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
 import numpy as np
 import numpy.typing as npt
 
-from cimspec.compiler import CrossbarLayer, Layout, Program, with_full_scales
-from cimspec.compiler.slicing import Part, input_steps
-from cimspec.quant.ops import Array, Constants, apply_vector, matmul, windows
+from cimspec.compiler import CrossbarLayer, Layout, Matrices, Program, with_full_scales
+from cimspec.compiler.body import steps_of
+from cimspec.compiler.program import operation
+from cimspec.compiler.slicing import Part
+from cimspec.quant.apply import apply_vector, matmul, matrix_inputs
+from cimspec.quant.ops import Array, Constants, MatMul
 from cimspec.quant.steps import drawn
 from cimspec.sim.adc import Converter, off_level
 from cimspec.sim.planes import column_planes, unit_plane
@@ -60,32 +63,59 @@ class Histogram:
         return Histogram.merged([replace(self, sums=np.abs(self.sums))])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """Input codes of one stored matrix, and its weights."""
+
+    layout: Layout
+    weights: Array  # [outputs, inputs]
+    vectors: Array  # [vectors, inputs]
+
+
 def calibrate_ranges(program: Program, constants: Constants, images: npt.ArrayLike) -> Program:
     """`program` with ADC ranges that suit each layer's column sums on `images`, at least 1."""
     tensors: dict[str, Array] = {program.input: np.asarray(images, dtype=np.float64)}
     full_scales: dict[str, float] = {}
     for item in program.items:
-        if isinstance(item, CrossbarLayer):
-            op = item.op
-            codes, weights = tensors[op.src], constants[op.weights]
-            full_scales[item.name] = _full_scale(program, item, codes, weights)
-            tensors[op.dst] = matmul(op, codes, weights, constants[op.bias])
+        op = operation(item)
+        if isinstance(op, MatMul):
+            weights = tensors[op.weights] if op.moving else constants[op.weights]
+            if isinstance(item, CrossbarLayer):
+                seen = seen_inputs(program.matrices(item), weights, matrix_inputs(op, tensors[op.src]))
+                full_scales[item.name] = layer_range(seen, steps_of(op, program.chip))
+            tensors[op.dst] = matmul(op, tensors[op.src], weights, constants[op.bias] if op.bias else None)
         else:
-            tensors[item.dst] = apply_vector(item, tensors, constants)
+            tensors[op.dst] = apply_vector(op, tensors, constants)
     return with_full_scales(program, full_scales)
 
 
-def _full_scale(program: Program, layer: CrossbarLayer, codes: Array, weights: Array) -> float:
-    op = layer.op
-    steps = input_steps(program.chip, op.precision.activation_bits, op.signed)
-    vectors = windows(codes, op.window)
-    return layer_range(program.layout(layer), weights, steps, vectors[drawn(len(vectors), SAMPLED_VECTORS)])
+def seen_inputs(matrices: Matrices, weights: Array, inputs: Array) -> list[Seen]:
+    """Some input vectors of each matrix, from `inputs` `[batch, groups, invocations, inputs of a group]`.
+
+    `weights` are a layer's constant, or for each input what it stores `[batch, ..., inputs, outputs]`.
+    """
+    op = matrices.op
+    share = max(1, SAMPLED_VECTORS // matrices.count)
+    seen = []
+    for matrix in range(matrices.count):
+        if op.moving:
+            batch = drawn(len(inputs), max(1, share // op.invocations))
+            stored = weights.reshape(len(weights), op.matrices, op.inputs, op.outputs)
+            layout = matrices.layout(matrix)
+            seen += [Seen(layout, stored[each, matrix].T, inputs[each, matrix]) for each in batch]
+        else:
+            groups = matrices.groups(matrix)
+            own = inputs[:, groups.start : groups.stop].transpose(0, 2, 1, 3)
+            vectors = own.reshape(-1, len(groups) * op.inputs)
+            chosen = vectors[drawn(len(vectors), share)]
+            seen.append(Seen(matrices.layout(matrix), matrices.weights(matrix, weights), chosen))
+    return seen
 
 
-def layer_range(layout: Layout, weights: Array, steps: tuple[Part, ...], vectors: Array) -> float:
-    """The ADC's full scale that suits a layer's column sums for some input codes `vectors` [vectors, inputs]."""
-    chip = layout.chip
-    histogram = Histogram.merged(list(_histograms(layout, weights, steps, vectors)))
+def layer_range(seen: Sequence[Seen], steps: tuple[Part, ...]) -> float:
+    """The ADC's full scale that suits a layer's column sums for what its matrices see."""
+    chip = seen[0].layout.chip
+    histogram = Histogram.merged([part for each in seen for part in _histograms(each, steps)])
     match chip.adc.calibration:
         case AdcCalibration.PERCENTILE:
             return float(max(1, percentile(histogram.magnitudes, chip.adc.percentile)))
@@ -95,8 +125,9 @@ def layer_range(layout: Layout, weights: Array, steps: tuple[Part, ...], vectors
             assert_never(chip.adc.calibration)
 
 
-def _histograms(layout: Layout, weights: Array, steps: tuple[Part, ...], vectors: Array) -> Iterator[Histogram]:
+def _histograms(seen: Seen, steps: tuple[Part, ...]) -> Iterator[Histogram]:
     """Column sums of input vectors on cells without error, as they reach the ADC, to the nearest integer."""
+    layout, weights, vectors = seen.layout, seen.weights, seen.vectors
     chip = layout.chip
     cells, flipped = layout.cells(weights), layout.flipped(weights)
     for rows in layout.row_sets():

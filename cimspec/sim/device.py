@@ -102,8 +102,8 @@ class States:
     @property
     def _unseen_bits(self) -> float:
         """From how many bits on rounding is small against the programming error."""
-        sigma = float(self.sigma.min())
-        return -math.log2(sigma * math.sqrt(12) / UNSEEN_SHARE) if sigma else math.inf
+        seen = float(self.sigma.min()) * math.sqrt(12) / UNSEEN_SHARE
+        return -math.log2(seen) if seen else math.inf
 
 
 def programmed_cells(

@@ -136,11 +136,6 @@ class ProductLayer:
         """What an empty cell adds to a column's sum, where it does not cancel: it is taken off digitally."""
         return 0.0 if self.layout.columns_per_slice == 2 else off_level(self.layout.chip)
 
-    @cached_property
-    def _idle_inputs(self) -> npt.NDArray[np.int64]:
-        """The inputs of rows that nothing reads."""
-        return self.programmed.idle_inputs()
-
     @property
     def _digital_offset(self) -> int:
         """What weights have too much and no unit column takes off."""
@@ -149,8 +144,6 @@ class ProductLayer:
     def _take_offsets_off(self, prepared: Prepared, inputs: Inputs, input_sums: IntArray, total: IntArray) -> None:
         """Sums of inputs, computed digitally, times what weights and empty cells have too much."""
         if self._digital_offset:
-            if len(self._idle_inputs):
-                input_sums = input_sums + inputs.driven(self._idle_inputs).sum(axis=1)
             total -= self._digital_offset * input_sums[:, None]
         if self._removed_level:
             empty = np.zeros(total.shape, np.int64)  # how often each output holds the off level

@@ -4,15 +4,14 @@ Layout, weights and device -> ProgrammedRows -> one RowSet after the other, cell
 What devices draw is keyed by seed, layer, row and column, so cells that are made again are the same.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cimspec.compiler.layout import Block, Flips, Layout
+from cimspec.compiler.layout import Flips, Layout
 from cimspec.compiler.slicing import Part
 from cimspec.sim.adc import Converter
 from cimspec.sim.device import ProgrammedCells, programmed_cells, read_noise_levels
@@ -27,24 +26,19 @@ IntArray = npt.NDArray[Any]
 class ProgrammedRows:
     """The sets of rows that are read, in row order.
 
-    `weights` `[outputs, inputs]` are kept, not copied. `blocks` are those of the layout that are read (None: all).
-    `seed` and `layer` (its index) key what devices draw.
+    `weights` `[outputs, inputs]` are kept, not copied. `seed` and `layer` (a number for it) key what devices draw.
     """
 
     layout: Layout
     weights: IntArray
     steps: tuple[Part, ...]
     full_scale: float | None
-    blocks: Sequence[Block] | None = None
     seed: int = 0
     layer: int = 0
 
     def __iter__(self) -> Iterator[RowSet]:
         noise = self._noise()
         for rows in self.layout.crossbar_rows():
-            columns = self._columns(rows)
-            if not columns:
-                continue
             flips = self.layout.flipped(self.weights, rows)
             cells = programmed_cells(
                 self.layout,
@@ -55,23 +49,15 @@ class ProgrammedRows:
                 rows=rows,
             )
             for group in self.layout.row_groups(rows):
-                yield self._row_set(group, columns, flips[group], cells, rows.start, noise)
+                yield self._row_set(group, flips[group], cells, rows.start, noise)
 
     def converters(self) -> Iterator[Converter]:
         """The converter of each set."""
-        for rows in self.layout.crossbar_rows():
-            if self._columns(rows):
-                yield from map(self._converter, self.layout.row_groups(rows))
-
-    def idle_inputs(self) -> npt.NDArray[np.int64]:
-        """The inputs of rows that nothing reads."""
-        idle = [self.layout.input_of_row(rows) for rows in self.layout.crossbar_rows() if not self._columns(rows)]
-        return np.concatenate([np.zeros(0, np.int64), *idle])
+        yield from map(self._converter, self.layout.row_sets())
 
     def _row_set(
         self,
         rows: range,
-        columns: Sequence[range],
         flips: Flips,
         cells: ProgrammedCells,
         first_row: int,
@@ -80,8 +66,8 @@ class ProgrammedRows:
         """One set, from the cells of its crossbars, whose first row is `first_row` of the layer."""
         layout = self.layout
         own = cells.values[rows.start - first_row : rows.stop - first_row]
-        planes = [plane for part in columns for plane in column_planes(layout, own, flips, part)]
-        reads_unit = layout.chip.crossbar.reads_unit_column and columns[-1].stop == layout.columns
+        planes = column_planes(layout, own, flips, range(layout.columns))
+        reads_unit = layout.chip.crossbar.reads_unit_column
         return RowSet(
             rows,
             layout.input_of_row(rows),
@@ -96,26 +82,6 @@ class ProgrammedRows:
 
     def _converter(self, rows: range) -> Converter:
         return Converter.of(self.layout.chip, self.full_scale, rows=len(rows), steps=self.steps)
-
-    def _columns(self, rows: range) -> list[range]:
-        """The columns that are read of a crossbar's rows, in order; those of neighbouring blocks as one."""
-        if self.blocks is None:
-            return [range(self.layout.columns)]
-        merged: list[range] = []
-        for columns in sorted(self._read.get(rows.start, ()), key=lambda columns: columns.start):
-            if merged and merged[-1].stop == columns.start:
-                merged[-1] = range(merged[-1].start, columns.stop)
-            else:
-                merged.append(columns)
-        return merged
-
-    @cached_property
-    def _read(self) -> dict[int, list[range]]:
-        """The columns of the blocks that are read, by their first row."""
-        found: dict[int, list[range]] = {}
-        for block in self.blocks or ():
-            found.setdefault(block.rows.start, []).append(block.columns)
-        return found
 
     def _noise(self) -> Noise | None:
         levels = read_noise_levels(self.layout.chip.device, self.layout.chip)

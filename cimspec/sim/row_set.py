@@ -31,6 +31,14 @@ class Inputs:
         """Some of the vectors, without a copy."""
         return Inputs(self.codes, self.origins[vectors], self.offsets, self.first_vector + vectors.start)
 
+    def every(self, first: int, step: int) -> "Inputs":
+        """Every `step`-th vector, beginning with the `first`, numbered one after the other."""
+        return Inputs(self.codes, self.origins[first::step], self.offsets, self.first_vector)
+
+    def restricted(self, inputs: slice) -> "Inputs":
+        """Vectors of some of the inputs."""
+        return Inputs(self.codes, self.origins, self.offsets[inputs], self.first_vector)
+
     def sums(self, inputs: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Sums `[vectors, 1]` of some inputs of the layer."""
         return np.asarray(self.driven(inputs).sum(axis=1, keepdims=True), np.int64)

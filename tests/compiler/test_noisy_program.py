@@ -1,6 +1,5 @@
 """Programs on chips whose devices are not ideal: both engines, any batch, programmed once, and self-contained."""
 
-import dataclasses
 from unittest.mock import patch
 
 import numpy as np
@@ -8,17 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cimspec.compiler import (
-    Program,
-    compile_program,
-    load_program,
-    parse_program,
-    print_program,
-    save_program,
-    schedule_layer,
-)
-from cimspec.quant.ops import WHOLE_VECTOR, Requantize
-from cimspec.quant.parameters import activation_range
+from cimspec.compiler import compile_program, load_program, parse_program, print_program, save_program
 from cimspec.sim import Engine, execute, mvm
 from cimspec.sim import layer as layer_module
 from cimspec.sim import programmed as programmed_module
@@ -26,7 +15,7 @@ from cimspec.sim.execute import Machine
 from cimspec.spec.chip import Adc, AdcRange, Chip, Crossbar, Encoding
 from cimspec.spec.device import Device, DeviceTable
 from tests.compiler.strategies import Case, cases
-from tests.compiler.test_program import make_case
+from tests.compiler.test_program import first_product, make_case, one_product, random_codes
 from tests.sim.strategies import chips
 from tests.sim.variants import KINDS, running
 
@@ -54,20 +43,12 @@ def test_both_engines_and_the_shortcut_agree(case: Case, chip: Chip, seed: int):
 @given(cases(), chips(noisy=True), st.integers(0, 2**32))
 def test_a_layer_cut_into_blocks_is_the_definition(case: Case, chip: Chip, seed: int):
     """The first layer's schedule against the definition, which goes through the layout column by column."""
-    op = next(compile_program(case.graph, case.policy, chip).layers).op
-    outputs = min(op.outputs, 4)
-    low, high = activation_range(op.precision.activation_bits, op.signed)
-    codes = np.random.default_rng(0).integers(low, high, (3, op.inputs), endpoint=True)
-    vector = dataclasses.replace(op, window=WHOLE_VECTOR, outputs=outputs, shape=(outputs,))
-    program = Program("one", chip, "x", (op.inputs,), (
-        Requantize(op.src, "x", "one", low, high),
-        schedule_layer(vector, chip),
-    ))  # fmt: skip
-    weights = case.network.constants[op.weights][:outputs]
-    constants = {op.weights: weights, op.bias: np.zeros(outputs, np.int64), "one": np.ones(1)}
+    op = first_product(case)
+    codes = random_codes(op)
+    program, constants = one_product(op, chip, case.network.constants[op.weights][: min(op.outputs, 4)])
     expected = mvm(
-        chip, weights, codes, weight_bits=op.precision.weight_bits, activation_bits=op.precision.activation_bits,
-        signed_inputs=op.signed, engine="reference", seed=seed,
+        chip, constants["y.weights"], codes, weight_bits=op.precision.weight_bits,
+        activation_bits=op.precision.activation_bits, signed_inputs=op.signed, engine="reference", seed=seed,
     )  # fmt: skip
     assert np.array_equal(execute(program, constants, codes, seed=seed), expected)
 

@@ -1,10 +1,9 @@
 """Schedules: they compute what the integer network computes, and their text reads back."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cimspec.compiler import (
     Program,
@@ -13,17 +12,19 @@ from cimspec.compiler import (
     parse_program,
     print_program,
     save_program,
-    schedule_layer,
     with_full_scales,
 )
+from cimspec.compiler.schedule import schedule
+from cimspec.cost import program_cost
 from cimspec.diag import CimError
-from cimspec.graph import build_graph
+from cimspec.graph import Graph
+from cimspec.graph.layer import Conv2d, Input, Layer, Linear, Relu, Reshape
+from cimspec.graph.window import Window
 from cimspec.quant.integer import integer_network
-from cimspec.quant.ops import WHOLE_VECTOR, Requantize
-from cimspec.quant.parameters import activation_range
+from cimspec.quant.lower import Lowered
+from cimspec.quant.ops import Codes, Dequantize, MatMul, Requantize, Tensor, Wide, scale_name
 from cimspec.sim import Engine, execute, mvm
-from cimspec.spec.chip import Adc, Chip, Crossbar, Encoding
-from cimspec.spec.workload import Conv2dSpec, InputSpec, LayerSpec, LinearSpec, ModelSpec, ReluSpec
+from cimspec.spec.chip import Adc, Attention, Chip, Crossbar, Encoding, WeightMode
 from tests.compiler.strategies import Case, cases, random_parameters
 from tests.sim.strategies import chips
 
@@ -35,6 +36,21 @@ def test_an_executed_program_equals_the_integer_network_bit_for_bit(case: Case, 
     expected = case.network.run(case.images)
     assert np.array_equal(execute(program, case.network.constants, case.images), expected)
     assert np.array_equal(execute(program, case.network.constants, case.images, shortcut=False), expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases(), chips(lossless=True), st.integers(1, 400), st.booleans(), st.sampled_from(Attention))
+def test_an_executed_program_whose_weights_stay_equals_the_integer_network(
+    case: Case, chip: Chip, crossbars: int, copies: bool, attention: Attention
+):
+    chip = chip.model_copy(
+        update={"weights": WeightMode.RESIDENT, "crossbars": crossbars, "copies": copies, "attention": attention}
+    )
+    program = compile_program(case.graph, case.policy, chip)
+    assert np.array_equal(execute(program, case.network.constants, case.images), case.network.run(case.images))
+    assert parse_program(print_program(program)) == program
+    cost = program_cost(program)
+    assert cost.latency_ns >= cost.interval_ns * (1 - 1e-9)
 
 
 @settings(max_examples=40, deadline=None)
@@ -51,21 +67,44 @@ def test_with_a_lossy_adc_both_engines_and_the_shortcut_agree(case: Case, chip: 
 @given(cases(), chips())
 def test_cutting_a_layer_into_blocks_does_not_change_its_product(case: Case, chip: Chip):
     """The schedule's blocks, one after the other, against the definition, which knows no columns of blocks."""
-    op = next(compile_program(case.graph, case.policy, chip).layers).op
-    low, high = activation_range(op.precision.activation_bits, op.signed)
-    codes = np.random.default_rng(0).integers(low, high, (3, op.inputs), endpoint=True)
-    vector = dataclasses.replace(op, window=WHOLE_VECTOR, shape=(op.outputs,))
-    program = Program("one", chip, "x", (op.inputs,), (
-        Requantize(op.src, "x", "one", low, high),
-        schedule_layer(vector, chip),
-    ))  # fmt: skip
-    weights = case.network.constants[op.weights]
-    constants = {op.weights: weights, op.bias: np.zeros(op.outputs, np.int64), "one": np.ones(1)}
+    op = first_product(case)
+    codes = random_codes(op)
+    program, constants = one_product(op, chip, case.network.constants[op.weights][: op.outputs])
     expected = mvm(
-        chip, weights, codes, weight_bits=op.precision.weight_bits,
+        chip, constants["y.weights"], codes, weight_bits=op.precision.weight_bits,
         activation_bits=op.precision.activation_bits, signed_inputs=op.signed, engine="reference",
     )  # fmt: skip
     assert np.array_equal(execute(program, constants, codes), expected)
+
+
+def first_product(case: Case) -> MatMul:
+    """The first layer's product, of its first group."""
+    return next(op for op in case.network.ops if isinstance(op, MatMul))
+
+
+def random_codes(op: MatMul) -> np.ndarray:
+    codes = Codes(op.precision.activation_bits, op.signed)
+    return np.random.default_rng(0).integers(codes.low, codes.high, (3, op.inputs), endpoint=True)
+
+
+def one_product(op: MatMul, chip: Chip, weights: np.ndarray) -> tuple[Program, dict[str, np.ndarray]]:
+    """A network of one product of vectors, all scales 1: a program and its constants."""
+    codes = Codes(op.precision.activation_bits, op.signed)
+    outputs = len(weights)
+    product = MatMul(
+        "y", "y.codes", "y", "y.weights", "y.bias", None, 1, op.inputs, outputs, (outputs,), op.precision, op.signed
+    )
+    tensors = (
+        Tensor("x", Wide.REALS, (op.inputs,)),
+        Tensor("y.codes", codes, (op.inputs,)),
+        Tensor("y", Wide.SUMS, (outputs,)),
+        Tensor("logits", Wide.REALS, (outputs,)),
+    )
+    ops = (Requantize("y.codes", "x", codes), product, Dequantize("logits", "y"))
+    one = np.ones(1)
+    constants = {"y.weights": weights, "y.bias": np.zeros(outputs, np.int64)}
+    constants |= {scale_name("y.codes"): one, scale_name("y"): one}
+    return schedule("one", Lowered(ops, tensors), chip), constants
 
 
 @settings(max_examples=60, deadline=None)
@@ -84,8 +123,11 @@ def saved(tmp_path):
     return path, case, chip
 
 
-def test_a_saved_program_runs_without_its_spec(saved):
-    path, case, _ = saved
+@pytest.mark.parametrize("suffix", [".cimp", ".json"])
+def test_a_saved_program_runs_without_its_spec(tmp_path, suffix):
+    case = make_case()
+    path = tmp_path / f"net{suffix}"
+    save_program(compile_program(case.graph, case.policy, make_chip()), case.network.constants, path)
     program, constants = load_program(path)
     assert np.array_equal(execute(program, constants, case.images), case.network.run(case.images))
 
@@ -93,12 +135,15 @@ def test_a_saved_program_runs_without_its_spec(saved):
 @pytest.mark.parametrize(
     ("old", "new", "line", "message"),
     [
-        ("cimspec program 1", "cimspec program 9", 1, "version `9`"),
-        ("shift_add", "shift_sub", 13, "unknown instruction"),
-        ("low=0", "low=zero", 5, "`zero` is no value for `low`"),
-        ("inputs=18 ", "", 6, "field `inputs` is missing"),
-        ("for wave 0..", "for wave -1..", 7, "`-1` is no value for `extent`"),
-        ("requantize", "requantise", 5, "unknown operation `requantise`"),
+        ("cimspec program 2", "cimspec program 9", 1, "version `9`"),
+        ("shift_add", "shift_sub", 20, "unknown instruction"),
+        ("codes=u4", "codes=four", 12, "`four` is no value for `codes`"),
+        ("inputs=18 ", "", 13, "field `inputs` is missing"),
+        ("for wave 0..", "for wave -1..", 14, "`-1` is no value for `extent`"),
+        ("requantize", "requantise", 12, "unknown operation `requantise`"),
+        ("3x3/1x1", "3x3/2x2", 45, "edited after it was compiled"),
+        ('"rows":8', '"rows":9', 45, "edited after it was compiled"),
+        ("u4 2x5x5", "u4 2x5x0", 5, "`2x5x0` is no value for `shape`"),
     ],
 )
 def test_a_program_edited_wrongly_is_rejected_at_its_line(saved, old, new, line, message):
@@ -126,6 +171,10 @@ def test_a_truncated_program_and_a_missing_one_are_rejected(saved):
     path.write_text(text[: text.index("accumulate")])
     with pytest.raises(CimError, match="ends too early"):
         load_program(path)
+    path.write_text(text.partition("# constants")[0])
+    path.with_suffix(".npz").unlink()
+    with pytest.raises(CimError, match="compiled without weights"):
+        load_program(path)
     with pytest.raises(CimError, match="cannot read the program"):
         load_program(path.with_name("other.cimp"))
 
@@ -138,14 +187,17 @@ def make_chip() -> Chip:
 
 
 def make_case() -> Case:
-    layers = (
-        LayerSpec(name="x", inputs=(), op=InputSpec(shape=(2, 5, 5), signed=False)),
-        LayerSpec(name="c", inputs=("x",), op=Conv2dSpec(channels=3, kernel=3)),
-        LayerSpec(name="r", inputs=("c",), op=ReluSpec()),
-        LayerSpec(name="f", inputs=("r",), op=LinearSpec(features=4)),
+    graph = Graph(
+        "net",
+        (
+            Layer("x", Input(False), (), (2, 5, 5)),
+            Layer("c", Conv2d(2, 3, Window.square(3)), ("x",), (3, 3, 3)),
+            Layer("r", Relu(), ("c",), (3, 3, 3)),
+            Layer("flat", Reshape(), ("r",), (27,)),
+            Layer("f", Linear(27, 4), ("flat",), (4,)),
+        ),
     )
-    graph = build_graph(ModelSpec(name="net", layers=layers))
     policy = graph.uniform(4, 4)
     rng = np.random.default_rng(0)
-    network = integer_network(graph, random_parameters(graph, policy, rng))
-    return Case(graph, policy, network, rng.random((2, 2, 5, 5)))
+    parameters = random_parameters(graph, policy, rng)
+    return Case(graph, policy, integer_network(graph, parameters), rng.random((2, 2, 5, 5)), parameters)

@@ -80,12 +80,9 @@ class Case:
         """What the definition says."""
         return reference_mvm(self.chip, self.weights, self.inputs, **self.options)
 
-    def layer(self, *, in_blocks: bool = False) -> ProductLayer:
-        """The product's cells, programmed; `in_blocks`: crossbar by crossbar, as a Program reads them."""
-        blocks = [self.layout.block(index) for index in range(self.layout.blocks)] if in_blocks else None
-        return ProductLayer(
-            ProgrammedRows(self.layout, self.weights, self.steps, self.full_scale, blocks=blocks, seed=self.seed)
-        )
+    def layer(self) -> ProductLayer:
+        """The product's cells, programmed."""
+        return ProductLayer(ProgrammedRows(self.layout, self.weights, self.steps, self.full_scale, seed=self.seed))
 
     def vectors(self, *, scattered: bool = False) -> Inputs:
         """The inputs side by side, or in windows that are strewn over a larger array, in any order."""

@@ -55,8 +55,6 @@ def check(product: Case) -> None:
     }
     for variant in draw_variants(rng, 3):
         found[str(variant)] = variant.products(layer, product.vectors(scattered=bool(rng.integers(2))))
-    (variant,) = draw_variants(rng, 1)
-    found[f"in blocks, {variant}"] = variant.products(product.layer(in_blocks=True), inputs)
     for name, products in found.items():
         assert products.dtype == expected.dtype, (product.number, name)
         assert np.array_equal(products, expected), (product.number, name)

@@ -14,10 +14,10 @@ import pytest
 
 from cimspec.compiler.layout import Layout
 from cimspec.compiler.slicing import input_steps
-from cimspec.quant.ops import Window
+from cimspec.graph.window import Window
 from cimspec.sim import Engine
-from cimspec.sim.execute import window_inputs
 from cimspec.sim.layer import ProductLayer
+from cimspec.sim.on_crossbars import layer_inputs
 from cimspec.sim.programmed import ProgrammedRows
 from cimspec.spec.chip import Adc, Chip, Crossbar, Encoding
 from cimspec.spec.device import Device
@@ -81,7 +81,7 @@ def check_convolution(engine: Engine, encoding: Encoding, device: Device, adc_bi
     codes = np.random.default_rng(1).integers(0, 256, (8, 64, 32, 32)).astype(np.int16)
     with traced() as peak:
         layer = ProductLayer(ProgrammedRows(layout, weights, steps, None))
-        products = layer.products(window_inputs(codes, Window(KERNEL, 1, 1), 0), engine=engine, threads=2)
+        products = layer.products(layer_inputs(codes, Window.square(KERNEL, 1, 1), 0), engine=engine, threads=2)
     assert products.shape == (8 * 32 * 32, 8)
     activations = codes.nbytes + products.size * 8
     limit = 2 * layout.rows * layout.columns + 4 * activations
@@ -97,7 +97,7 @@ def test_programmed_cells_take_two_bytes(encoding, device):
     codes = np.zeros((1, 256, 8, 8), np.int16)
     with traced() as peak:
         layer = ProductLayer(ProgrammedRows(layout, weights, steps, None))
-        products = layer.products(window_inputs(codes, Window(KERNEL, 1, 1), 0))
+        products = layer.products(layer_inputs(codes, Window.square(KERNEL, 1, 1), 0))
     cells, activations = layout.rows * layout.columns, codes.nbytes + products.nbytes
     assert peak.held <= 2 * cells + 4 * activations
     assert peak.most <= 2 * cells + 4 * activations + 4 * SMALL

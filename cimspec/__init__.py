@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cimspec.diag import CimError
-from cimspec.graph import Policy, Precision
+from cimspec.graph import Model, Policy, Precision
+from cimspec.graph.onnx import load_onnx
 from cimspec.pipeline import Evaluation, compile_spec, evaluate
 from cimspec.spec import Chip, Spec, load_spec
 
 if TYPE_CHECKING:
+    from cimspec.quant.from_torch import from_torch
     from cimspec.sim import execute, mvm
 
 __version__ = version("cimspec")
@@ -26,6 +28,10 @@ def __getattr__(name: str) -> Any:
         from cimspec import sim
 
         return getattr(sim, name)
+    if name == "from_torch":
+        from cimspec.quant.from_torch import from_torch
+
+        return from_torch
     raise AttributeError(f"module 'cimspec' has no attribute '{name}'")
 
 
@@ -43,6 +49,7 @@ __all__ = [
     "Chip",
     "CimError",
     "Evaluation",
+    "Model",
     "Policy",
     "Precision",
     "Spec",
@@ -50,6 +57,8 @@ __all__ = [
     "compile_spec",
     "evaluate",
     "execute",
+    "from_torch",
+    "load_onnx",
     "load_spec",
     "mvm",
     "run",

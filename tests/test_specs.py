@@ -1,13 +1,14 @@
 """The shipped specs load, and the paper's networks have the layers that its policies are for."""
 
-import math
+from math import prod
 from pathlib import Path
 
 import pytest
 
 from cimspec.diag import CimError
-from cimspec.spec import AddSpec, Conv2dSpec, Device, InputSpec, LinearSpec, MaxPoolSpec, ModelSpec, load
-from cimspec.spec.workload import AvgPoolSpec, GlobalAvgPoolSpec
+from cimspec.graph import build_graph
+from cimspec.graph.layer import Conv2d, Linear
+from cimspec.spec import Device, ModelSpec, load
 
 SPECS = Path(__file__).parents[1] / "specs"
 CHIPS_ONLY = [SPECS / "paper" / "chip.cim"]
@@ -35,6 +36,13 @@ def test_lossy_differs_from_quickstart_in_the_adc_alone():
     assert lossy.chip.adc != quickstart.chip.adc
 
 
+@pytest.mark.parametrize("name", ["attention", "mobile"])
+def test_the_small_networks_differ_from_tiny_in_model_and_training_alone(name):
+    spec, tiny = (load(SPECS / f"{each}.cim").spec for each in (name, "tiny"))
+    assert (spec.chip, spec.data, spec.search) == (tiny.chip, tiny.data, tiny.search)
+    assert spec.model.name == name
+
+
 def test_noisy_is_lossy_with_other_cells():
     noisy, lossy = (load(SPECS / f"{name}.cim").spec for name in ("noisy", "lossy"))
     assert (noisy.model, noisy.search, noisy.data) == (lossy.model, lossy.search, lossy.data)
@@ -44,30 +52,13 @@ def test_noisy_is_lossy_with_other_cells():
 
 def matmuls(model: ModelSpec) -> list[tuple[int, int, int]]:
     """(inputs, outputs, invocations) of each crossbar layer, in execution order."""
-    shapes: dict[str, tuple[int, ...]] = {}
     found = []
-    for layer in model.layers:
-        shape = shapes[layer.inputs[0]] if layer.inputs else ()
+    for layer in build_graph(model).crossbar_layers:
         match layer.op:
-            case InputSpec(shape=given):
-                shape = given
-            case Conv2dSpec() as op:
-                side = (shape[1] + 2 * op.padding - op.kernel) // op.stride + 1
-                found.append((shape[0] * op.kernel**2, op.channels, side**2))
-                shape = (op.channels, side, side)
-            case MaxPoolSpec() as op:
-                side = (shape[1] + 2 * op.padding - op.kernel) // (op.stride or op.kernel) + 1
-                shape = (shape[0], side, side)
-            case GlobalAvgPoolSpec():
-                shape = shape[:1]
-            case LinearSpec() as op:
-                found.append((math.prod(shape), op.features, 1))
-                shape = (op.features,)
-            case AddSpec():
-                assert shape == shapes[layer.inputs[1]]
-            case AvgPoolSpec():
-                raise NotImplementedError
-        shapes[layer.name] = shape
+            case Conv2d() as op:
+                found.append((op.in_channels * op.window.area, op.out_channels, prod(layer.shape[1:])))
+            case Linear() as op:
+                found.append((op.in_features, op.out_features, 1))
     return found
 
 

@@ -18,12 +18,12 @@ def validate(
 
     Example: cimspec validate specs/quickstart.cim --format concise
     """
-    from cimspec.graph import build_graph
+    from cimspec.graph import open_model
     from cimspec.spec import load
 
     try:
         loaded = load(spec, overrides or ())
-        graph = build_graph(loaded.spec.model, loaded.spans)
+        graph = open_model(loaded.spec, loaded.spans).graph
     except CimError as error:
         _report(error.diagnostics, style)
         raise typer.Exit(INPUT_IS_WRONG) from None

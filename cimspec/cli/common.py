@@ -29,10 +29,10 @@ Seed = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="of the 
 
 def open_spec(path: str, overrides: list[str] | None) -> Loaded:
     """Load and check a spec, its network's shapes included; warnings go to stderr."""
-    from cimspec.graph import build_graph
+    from cimspec.graph import open_model
 
     loaded = load(path, overrides or ())
-    build_graph(loaded.spec.model, loaded.spans)
+    open_model(loaded.spec, loaded.spans)
     show(loaded.warnings)
     return loaded
 

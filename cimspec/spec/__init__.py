@@ -9,6 +9,7 @@ from cimspec.spec.chip import (
     AdcLevels,
     AdcRange,
     AdcStep,
+    Attention,
     Chip,
     Crossbar,
     Dac,
@@ -21,26 +22,44 @@ from cimspec.spec.chip import (
     WeightMode,
 )
 from cimspec.spec.device import Device, DeviceTable
-from cimspec.spec.search import EvaluateOn, Keep, Method, Objective, Requirements, SearchSpec
-from cimspec.spec.spec import Spec
-from cimspec.spec.training import TrainingSpec
-from cimspec.spec.workload import (
+from cimspec.spec.model_file import OnnxModelSpec, OnnxSource
+from cimspec.spec.operations import (
     AddSpec,
+    AttentionSpec,
     AvgPoolSpec,
     BatchNormSpec,
-    BuiltinData,
+    ClassTokenSpec,
+    ClipSpec,
+    ConcatSpec,
     Conv2dSpec,
-    DataSpec,
+    DepthwiseSpec,
     FlattenSpec,
+    FunctionSpec,
+    GeluSpec,
     GlobalAvgPoolSpec,
     InputSpec,
-    LayerSpec,
+    LayerNormSpec,
     LinearSpec,
+    LrnSpec,
     MaxPoolSpec,
-    ModelSpec,
+    MeanTokensSpec,
+    MultiplySpec,
     OpSpec,
+    PositionsSpec,
+    ProductSpec,
     ReluSpec,
+    ReshapeSpec,
+    SelectSpec,
+    SliceSpec,
+    SoftmaxSpec,
+    TokensSpec,
+    TransposeSpec,
 )
+from cimspec.spec.search import EvaluateOn, Keep, Method, Objective, Requirements, SearchSpec
+from cimspec.spec.spec import Spec
+from cimspec.spec.tile import Digital, Memory, Network, Tile
+from cimspec.spec.training import TrainingSpec
+from cimspec.spec.workload import BuiltinData, DataSpec, LayerSpec, ModelSpec
 
 __all__ = [
     # bind: a file -> a spec
@@ -56,6 +75,11 @@ __all__ = [
     "Dac",
     "Device",
     "DeviceTable",
+    "Tile",
+    "Digital",
+    "Network",
+    "Memory",
+    "Attention",
     "Encoding",
     "Subtraction",
     "AdcRange",
@@ -70,20 +94,42 @@ __all__ = [
     "StepCount",
     # workload
     "ModelSpec",
+    "OnnxModelSpec",
+    "OnnxSource",
     "LayerSpec",
+    "DataSpec",
+    "BuiltinData",
+    # operations: what a layer can be
     "OpSpec",
     "InputSpec",
     "Conv2dSpec",
+    "DepthwiseSpec",
     "LinearSpec",
+    "ProductSpec",
+    "AttentionSpec",
     "BatchNormSpec",
+    "LayerNormSpec",
+    "LrnSpec",
     "ReluSpec",
+    "FunctionSpec",
+    "GeluSpec",
+    "ClipSpec",
+    "SoftmaxSpec",
     "MaxPoolSpec",
     "AvgPoolSpec",
     "GlobalAvgPoolSpec",
+    "MeanTokensSpec",
     "AddSpec",
+    "MultiplySpec",
+    "ConcatSpec",
+    "SliceSpec",
+    "ReshapeSpec",
+    "TransposeSpec",
     "FlattenSpec",
-    "DataSpec",
-    "BuiltinData",
+    "TokensSpec",
+    "ClassTokenSpec",
+    "PositionsSpec",
+    "SelectSpec",
     # training and search
     "TrainingSpec",
     "SearchSpec",

@@ -1,9 +1,11 @@
 """The base of everything a user writes: frozen, strict, no unknown fields."""
 
+import hashlib
 from abc import abstractmethod
+from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from cimspec.diag import Diagnostics, Source
 
@@ -21,3 +23,27 @@ class FileModel(SpecModel):
     @abstractmethod
     def parse(cls, source: Source, diagnostics: Diagnostics) -> Self | None:
         """The content of the file; None after reporting what is wrong with it."""
+
+
+class NamedFile(SpecModel):
+    """A file that a later step reads: `onnx("m.onnx")`. What it holds is part of the spec, where it is is not."""
+
+    path: Path = Field(exclude=True)
+    shown: str = Field(exclude=True)  # as diagnostics name it
+    sha256: str
+
+    @classmethod
+    def at(cls, path: Path, shown: str) -> Self:
+        """The file at `path`. Raises OSError if it cannot be read."""
+        return cls(path=path, shown=shown, sha256=cls.digest(path))
+
+    @classmethod
+    def digest(cls, path: Path) -> str:
+        """sha256 of what the file holds."""
+        return sha256_of(path)
+
+
+def sha256_of(path: Path) -> str:
+    """sha256 of what a file holds, which need not fit into memory."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

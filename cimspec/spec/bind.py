@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from cimspec.diag import Diagnostic, Diagnostics, Span, in_reading_order
 from cimspec.lang import Call, Definition, Section
@@ -18,12 +19,15 @@ from cimspec.spec.chip import Chip
 from cimspec.spec.fields import Block, entries
 from cimspec.spec.files import read_modules
 from cimspec.spec.layers import bind_model
+from cimspec.spec.model_file import OnnxModelSpec
 from cimspec.spec.overrides import apply_overrides
 from cimspec.spec.resolve import FORMS, Roots, resolve
 from cimspec.spec.search import SearchSpec
 from cimspec.spec.spec import Spec
 from cimspec.spec.training import TrainingSpec
-from cimspec.spec.workload import DataSpec
+from cimspec.spec.workload import DataSpec, ModelSpec
+
+Defined = TypeVar("Defined", OnnxModelSpec, DataSpec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +75,8 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Loaded:
 def bind(roots: Roots, name: str, binding: Binding) -> Spec | None:
     """The spec that the trees describe, checked as a whole."""
     chip = bind_chip(roots.chip, binding) if roots.chip else None
-    model = bind_model(roots.model, binding) if roots.model else None
-    data = bind_data(roots.data, binding) if roots.data else None
+    model = bind_network(roots.model, binding) if roots.model else None
+    data = bind_definition(DataSpec, roots.data, binding) if roots.data else None
     training = bind_training(roots.training, binding) if roots.training else TrainingSpec()
     search = bind_search(roots.search, binding) if roots.search else None
     check(chip, model, search, roots.data is not None, binding)
@@ -99,18 +103,23 @@ def bind_search(section: Section, binding: Binding) -> SearchSpec | None:
     return bind_block(SearchSpec, Place("search", section.span, ("search",)), section.body or (), binding)
 
 
-def bind_data(definition: Definition, binding: Binding) -> DataSpec | None:
-    """The data of a definition."""
-    binding.spans["data",] = definition.span
-    (source,) = (entry for entry in entries(DataSpec) if entry.name == "source")
-    assert isinstance(source.type, Block), "data comes from a call"
+def bind_network(root: Section | Definition, binding: Binding) -> ModelSpec | OnnxModelSpec | None:
+    """The model of a section, or of a definition that names a file."""
+    return bind_model(root, binding) if isinstance(root, Section) else bind_definition(OnnxModelSpec, root, binding)
+
+
+def bind_definition(model: type[Defined], definition: Definition, binding: Binding) -> Defined | None:
+    """Data or a model that comes from a call."""
+    kind = definition.kind.text
+    binding.spans[kind,] = definition.span
+    (source,) = (entry for entry in entries(model) if entry.name == "source")
+    assert isinstance(source.type, Block), "what is defined comes from a call"
     if not isinstance(definition.value, Call):
-        message = "`data` is not written like this"
-        binding.diagnostics.error("CIM213", message, definition.value.span, label=f"write `{FORMS['data']}`")
+        message = f"`{kind}` is not written like this"
+        binding.diagnostics.error("CIM213", message, definition.value.span, label=f"write `{FORMS[kind]}`")
         return None
-    bound = bind_call(source.type, definition.value, ("data", "source"), binding)
-    # bind_call makes one of the models that `source` allows; the checker cannot follow that.
-    return DataSpec(name=definition.name.text, source=bound) if bound else None  # type: ignore[arg-type]
+    bound = bind_call(source.type, definition.value, (kind, "source"), binding)
+    return model.model_validate({"name": definition.name.text, "source": bound}) if bound else None
 
 
 def digest(spec: Spec) -> str:

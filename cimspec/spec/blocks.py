@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from cimspec.diag import Diagnostics, Span, did_you_mean
 from cimspec.lang import Assign, Call, Import, Pin, Section, Shape, Statement, Word
 from cimspec.spec.base import SpecModel
-from cimspec.spec.fields import Block, Choice, Entry, FromFile, Items, Scalar, entries, kind_of
+from cimspec.spec.fields import Block, Choice, Entry, Extents, FromFile, Items, Scalar, entries, kind_of
 from cimspec.spec.model_errors import report_model_errors
 from cimspec.spec.values import convert_value, one_of
 
@@ -216,6 +216,8 @@ def meant_form(statement: Statement, entry: Entry) -> str:
     match statement, entry.type:
         case Section(shape=Shape(sizes=(size,)), body=None), Scalar():
             return f"{entry.key} = {size.text}"
+        case Section(shape=Shape(span=written), body=None), Extents():
+            return f"{entry.key} = {written.text}"
         case Section(name=Word(text=option), body=None), Choice(options=options) if option in options:
             return f"{entry.key} = {option}"
         case _:

@@ -6,10 +6,13 @@ Imports reach only below the importing file's own folder, symbolic links resolve
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from cimspec.diag import Diagnostics, Label, Source, Span, did_you_mean
 from cimspec.lang import File, Import, Text, parse
+from cimspec.spec.base import NamedFile
 
+Named = TypeVar("Named", bound=NamedFile)
 MAX_BYTES = 4_000_000
 MAX_FILES = 100
 
@@ -96,6 +99,26 @@ class _Reader:
 
 def read_named(path: Text, diagnostics: Diagnostics) -> Source | None:
     """The text of a file that a value names: confined like an import, but anywhere if the command line names it."""
+    found = located(path, diagnostics)
+    return read_source(*found, path.span, diagnostics) if found else None
+
+
+def name_file(path: Text, model: type[Named], diagnostics: Diagnostics) -> Named | None:
+    """A file that a value names and that a later step reads, confined in the same way."""
+    found = located(path, diagnostics)
+    if found is None or not is_plain(*found, path.span, diagnostics):
+        return None
+    target, shown = found
+    try:
+        return model.at(target, shown)
+    except OSError as error:
+        reason = (error.strerror or "this is no path").lower()
+        diagnostics.error("CIM111", f"`{shown}` cannot be read: {reason}", path.span)
+        return None
+
+
+def located(path: Text, diagnostics: Diagnostics) -> tuple[Path, str] | None:
+    """The file that a value names and how it is shown; None after reporting that it is out of bounds."""
     importer = path.span.source
     target = resolved(importer.folder or Path.cwd(), path.text)
     if target is None or (importer.folder is not None and not target.is_relative_to(importer.folder)):
@@ -103,8 +126,7 @@ def read_named(path: Text, diagnostics: Diagnostics) -> Source | None:
         message = f"`{path.text}` is not below the folder of this file"
         diagnostics.error("CIM115", message, path.span, label=label)
         return None
-    shown = (Path(importer.name).parent / path.text).as_posix() if importer.folder else path.text
-    return read_source(target, shown, path.span, diagnostics)
+    return target, (Path(importer.name).parent / path.text).as_posix() if importer.folder else path.text
 
 
 def resolved(folder: Path, text: str) -> Path | None:
@@ -117,24 +139,36 @@ def resolved(folder: Path, text: str) -> Path | None:
 
 def read_source(path: Path, name: str, at: Span | None, diagnostics: Diagnostics) -> Source | None:
     """The text of a file, without a byte order mark; None after reporting that it cannot be had."""
+    if not is_plain(path, name, at, diagnostics):
+        return None
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            what = "a folder" if stat.S_ISDIR(status.st_mode) else "not a plain file"
-            diagnostics.error("CIM111", f"`{name}` is {what}", at, help=f"name a `{path.suffix or '.cim'}` file")
-            return None
-        if status.st_size > MAX_BYTES:
-            diagnostics.error("CIM114", f"`{name}` has {status.st_size} bytes, more than {MAX_BYTES}", at)
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            diagnostics.error("CIM114", f"`{name}` has {size} bytes, more than {MAX_BYTES}", at)
             return None
         return Source(name, path.read_bytes().decode("utf-8-sig"), path.resolve().parent)
-    except (FileNotFoundError, NotADirectoryError):
-        diagnostics.error("CIM110", f"there is no file `{name}`", at, help=similar_file(path))
     except UnicodeDecodeError as error:
         diagnostics.error("CIM112", f"`{name}` is not UTF-8: byte {error.start} is wrong", at, help="save it as UTF-8")
+    except OSError as error:
+        reason = error.strerror or "this is no path"
+        diagnostics.error("CIM111", f"`{name}` cannot be read: {reason.lower()}", at)
+    return None
+
+
+def is_plain(path: Path, name: str, at: Span | None, diagnostics: Diagnostics) -> bool:
+    """Whether there is a plain file at `path`; what there is instead is reported."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode):
+            return True
+        what = "a folder" if stat.S_ISDIR(mode) else "not a plain file"
+        diagnostics.error("CIM111", f"`{name}` is {what}", at, help=f"name a `{path.suffix or '.cim'}` file")
+    except (FileNotFoundError, NotADirectoryError):
+        diagnostics.error("CIM110", f"there is no file `{name}`", at, help=similar_file(path))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "this is no path"
         diagnostics.error("CIM111", f"`{name}` cannot be read: {reason.lower()}", at)
-    return None
+    return False
 
 
 def similar_file(path: Path) -> str | None:

@@ -61,8 +61,10 @@ def set_root(roots: Roots, path: tuple[Word, ...], value: Value) -> Roots:
             return replace(roots, data=Definition(root, name, value, span))
         case "chip" if roots.chip:
             return replace(roots, chip=with_field(roots.chip, inner, value, span))
-        case "model" if roots.model:
+        case "model" if isinstance(roots.model, Section) and inner:
             return replace(roots, model=with_layer_field(roots.model, inner, value, span))
+        case "model":
+            return replace(roots, model=Definition(root, (roots.model and roots.model.name) or root, value, span))
         case "search" if roots.search:
             return replace(roots, search=with_field(roots.search, inner, value, span))
         case _:
@@ -100,7 +102,8 @@ def settable(roots: Roots) -> Iterator[str]:
     """Every path that an override can name."""
     if roots.chip:
         yield from paths(Chip, "chip")
-    if roots.model:
+    yield "model"
+    if isinstance(roots.model, Section):
         body = roots.model.body or ()
         for layer, name in zip(body, layer_names(body), strict=True):
             if isinstance(layer, Section) and layer.kind.text in OPS:

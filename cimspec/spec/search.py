@@ -15,7 +15,8 @@ BitWidths = Annotated[tuple[BitWidth, ...], Field(min_length=1)]
 class Objective(StrEnum):
     """What the search makes small."""
 
-    LATENCY = "latency"
+    LATENCY = "latency"  # from an input to its output, on a chip that does nothing else
+    INTERVAL = "interval"  # from one input to the next: its inverse is the throughput
 
 
 class Method(StrEnum):
@@ -53,7 +54,9 @@ class SearchSpec(SpecModel):
     weight_bits: BitWidths = Field(description="allowed weight bits: `2..8` or `[2, 4, 8]`")
     activation_bits: BitWidths = Field(description="allowed activation bits")
     keep: tuple[Keep, ...] = ()
-    minimize: Objective = Objective.LATENCY
+    minimize: Objective = Field(
+        default=Objective.LATENCY, description="what is made small; the same where `chip.weights = reloaded`"
+    )
     require: Requirements
     budget: Annotated[Evaluations, Field(ge=1, le=1_000_000)] = Field(
         default=300, description="distinct evaluations each method may use"

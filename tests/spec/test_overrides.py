@@ -43,7 +43,7 @@ def test_fields_anywhere_can_be_set(loaded):
 
 def test_layers_without_a_name_can_be_set_by_the_one_they_get(loaded):
     model = "model net { input 1 x 8 x 8; conv2d { channels = 4; kernel = 3 }; linear { features = 10 } }"
-    assert loaded(CHIP + model, "model.conv2d2.kernel=5").spec.model.layers[1].op.kernel == 5
+    assert loaded(CHIP + model, "model.conv2d2.kernel=5").spec.model.layers[1].op.kernel == (5, 5)
 
 
 def test_the_last_of_several_counts(loaded):

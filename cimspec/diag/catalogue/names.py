@@ -152,7 +152,7 @@ CODES = (
         "value not allowed",
         what="The values of a block contradict a rule of it.",
         why="The message names the rule.",
-        example="a block whose fields cannot hold together",
-        fix="change the field that the message names",
+        example="clip { low = 6; high = 0 }",
+        fix="clip { low = 0; high = 6 }",
     ),
 )

@@ -54,8 +54,9 @@ CODES = (
     Code(
         "CIM607",
         "keep names no crossbar layer",
-        what="The layer after `keep` does not exist, or has no weights.",
-        why="Only conv2d and linear layers run on crossbars and have bits to keep.",
+        what="The layer after `keep` does not exist, or does not run on crossbars.",
+        why="Only matrix products have bits to keep: conv2d, depthwise, linear and product layers, and the parts of "
+        "attention, which are named after it: `a1_q`, `a1_k`, `a1_v`, `a1_qk`, `a1_av`, `a1_out`.",
         example="keep relu1 at 8 bit, 8 bit",
         fix="keep c1 at 8 bit, 8 bit",
     ),

@@ -7,7 +7,8 @@ CODES = (
         "CIM401",
         "layer does not fit its input",
         what="The shape that a layer reads is not one it can work on.",
-        why="Windows must fit into the padded image, and both inputs of `add` have one shape.",
+        why="Windows fit into the padded image, groups and heads divide channels and features, and what is added, "
+        "multiplied or joined has shapes that fit. The message says which do not.",
         example="input 1 x 4 x 4; conv2d c1 { channels = 8; kernel = 7 }",
         fix="input 1 x 4 x 4; conv2d c1 { channels = 8; kernel = 3 }",
     ),
@@ -46,8 +47,8 @@ CODES = (
     Code(
         "CIM406",
         "wrong number of inputs",
-        what="`add` reads two layers, `input` none, every other layer one.",
-        why="Without `from` a layer reads the one before it, which is not enough for `add`.",
+        what="`add`, `multiply` and `product` read two layers, `concat` two or more, `input` none, all others one.",
+        why="Without `from` a layer reads the one before it, which is not enough for two.",
         example="add a1 from c1",
         fix="add a1 from c1, c2",
     ),
@@ -61,9 +62,9 @@ CODES = (
     ),
     Code(
         "CIM408",
-        "no such option of the data",
-        what="The function after `data name =` is unknown, or its arguments are not the ones it takes.",
-        why='A data source is written like a call: `builtin("mnist5k")`.',
+        "no such source of data or of a model",
+        what="The function after `data name =` or `model name =` is unknown, or takes fewer arguments.",
+        why='A source is written like a call: `builtin("mnist5k")`, `onnx("net.onnx")`.',
         example='data digits = buildin("mnist5k")',
         fix='data digits = builtin("mnist5k")',
     ),

@@ -1,0 +1,147 @@
+"""A run as one HTML page that opens offline: a RunReport and the Program it ends with -> tables, timeline, provenance.
+
+What is shown is prepared here; the template lays it out. Needs the extra `report` (jinja2, matplotlib), which is
+imported when it is needed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from cimspec.compiler.program import Program
+from cimspec.cost import program_cost
+from cimspec.report.chart import timeline_svg
+from cimspec.report.run_report import RunReport
+from cimspec.report.table import cost_table, outcomes_table, run_verdict
+from cimspec.spec.chip import WeightMode
+
+BITS = "Beside each layer: bits of its weights / of its activations. "
+CAPTIONS = {
+    WeightMode.RELOADED: BITS
+    + "Layers follow each other. Where writes are too short to be seen one by one, all of a layer's "
+    "are drawn before its reads. Digital work takes no time in this model.",
+    WeightMode.RESIDENT: BITS
+    + "One input that finds the chip idle; a bar reaches from a layer's first work to its last. "
+    "Digital work on its tiles and sending are in the lower part, where the chip's description gives them a time. "
+    "If there are several segments, each begins by writing its layers.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of a table."""
+
+    cells: tuple[str, ...]
+    style: str  # classes: `bold`, and `total` below a rule
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A table: the first column is text, the others are numbers."""
+
+    title: str
+    headers: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the template shows, in this order."""
+
+    title: str
+    subtitle: str
+    verdicts: tuple[tuple[str, ...], ...]  # of lines
+    results: tuple[View, ...]
+    picture: str  # SVG
+    caption: str
+    layers: tuple[View, ...]
+    facts: tuple[tuple[str, str], ...]
+    commands: tuple[str, ...]
+
+
+def has_page_packages() -> bool:
+    """Whether the packages of the extra `report` are there."""
+    return all(find_spec(name) is not None for name in ("jinja2", "matplotlib"))
+
+
+def render_page(report: RunReport, program: Program) -> str:
+    """The page of a run. `program` is that of its best policy, or of the 8/8 network where nothing was searched."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    page = make_page(report, program)
+    loader = PackageLoader("cimspec.report", "templates")
+    template = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return template.get_template("report.html").render(page=page, picture=Markup(page.picture)) + "\n"
+
+
+def make_page(report: RunReport, program: Program) -> Page:
+    """All that the page of a run shows."""
+    lines = run_verdict(report).splitlines()
+    outcomes = [] if report.baseline_accuracy is None else [_view("Results on the test split", outcomes_table(report))]
+    layers, *totals = _parts(cost_table(program_cost(program), report.baseline_cost))
+    is_best = report.best is not None and report.best.method in report.methods
+    policy = f"the policy of {report.best.method}" if report.best and is_best else "8/8 bits"
+    return Page(
+        title=report.spec_name,
+        subtitle=_subtitle(program),
+        verdicts=(tuple(lines),) if lines else (),
+        results=(*outcomes, *(_view(f"The pipeline with {policy}", table) for table in totals)),
+        picture=timeline_svg(program),
+        caption=CAPTIONS[program.chip.weights],
+        layers=(_view(f"Layers with {policy}", layers),),
+        facts=tuple(_facts(report)),
+        commands=(report.command,) if report.command else (),
+    )
+
+
+def _subtitle(program: Program) -> str:
+    chip, crossbar = program.chip, program.chip.crossbar
+    count = "1 crossbar" if chip.crossbars == 1 else f"{chip.crossbars:,} crossbars"
+    cells = f"{crossbar.rows} x {crossbar.columns} {crossbar.cell_bits}-bit cells"
+    return f"{program.name} on {chip.name}: {count} of {cells}, {chip.adc.bits}-bit ADC, weights {chip.weights.value}"
+
+
+def _parts(renderable: RenderableType) -> Iterator[Table]:
+    """Tables of the terminal's output."""
+    if isinstance(renderable, Group):
+        for part in renderable.renderables:
+            yield from _parts(part)
+    elif isinstance(renderable, Table):
+        yield renderable
+
+
+def _view(title: str, table: Table) -> View:
+    """The table that the terminal shows."""
+    headers = tuple(str(column.header) for column in table.columns)
+    cells = zip(*(map(str, column.cells) for column in table.columns), strict=True)
+    is_total = False
+    rows = []
+    for row, texts in zip(table.rows, cells, strict=True):
+        rows.append(Row(texts, " ".join(filter(None, (str(row.style or ""), "total" if is_total else "")))))
+        is_total = row.end_section
+    return View(title, headers, tuple(rows))
+
+
+def _facts(report: RunReport) -> Iterator[tuple[str, str]]:
+    """Where the numbers come from."""
+    yield "spec digest (sha256)", report.spec_digest
+    yield "seed", str(report.seed)
+    if report.float_accuracy is not None:
+        yield "test images", f"{report.test_images:,}"
+        yield "accuracy of the float network", f"{100 * report.float_accuracy:.1f} %"
+    if report.chip_seeds:
+        yield "seeds of the chips reported on", ", ".join(map(str, report.chip_seeds))
+    if report.space_size is not None:
+        yield "policies to choose from", f"{report.space_size:.3g}"
+        yield "search made small", report.minimize.value
+        yield "search evaluated on", str(report.evaluated_on)
+        yield "accuracy loss allowed", f"{report.allowed_loss_pp:g} pp"
+    if report.seconds:
+        yield "time spent", ", ".join(f"{name} {seconds:,.1f} s" for name, seconds in report.seconds.items())
+    yield "versions", ", ".join(f"{name} {version}" for name, version in report.versions.items())

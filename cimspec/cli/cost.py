@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cimspec.cli.boundary import show
 from cimspec.cli.common import AsJson, Overrides, PolicyPath, SpecPath, open_spec, print_json, print_table
 from cimspec.diag import fail
 from cimspec.graph import Policy
@@ -19,11 +20,14 @@ def evaluate(spec: SpecPath, policy: PolicyPath = None, overrides: Overrides = N
 
     Example: cimspec evaluate specs/paper/vgg16.cim --policy specs/paper/vgg16_policy.json --json
     """
+    from cimspec.pipeline import cost_warnings
     from cimspec.pipeline import evaluate as evaluate_spec
     from cimspec.report import cost_table
 
-    loaded = open_spec(spec, overrides).spec
+    opened = open_spec(spec, overrides)
+    loaded = opened.spec
     found = evaluate_spec(loaded, read_policy(loaded, policy))
+    show(cost_warnings(found.cost, loaded.chip, opened.span("chip", "tile")))
     if as_json:
         print_json(found.as_json())
     else:

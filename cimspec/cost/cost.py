@@ -6,6 +6,7 @@ through one before the next is programmed.
 """
 
 from dataclasses import dataclass
+from math import ceil
 
 from cimspec.compiler.program import CrossbarLayer, Program, Segment
 from cimspec.cost.latency import body_ns
@@ -35,6 +36,7 @@ class SegmentCost:
     programming_ns: float
     pipeline: PipelineCost
     bound_by: str  # what takes as long as the interval
+    tile_buffer_bytes: int  # the most that one tile's buffer holds, if all of its tensors peak at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,11 @@ class Cost:
     def buffer_bytes(self) -> int:
         """The most that buffers hold at once."""
         return max((segment.pipeline.buffer_bytes for segment in self.segments), default=0)
+
+    @property
+    def tile_buffer_bytes(self) -> int:
+        """The most that one tile's buffer holds."""
+        return max((segment.tile_buffer_bytes for segment in self.segments), default=0)
 
 
 def program_cost(program: Program) -> Cost:
@@ -93,11 +100,13 @@ def _resident_cost(program: Program) -> Cost:
         slowest = bottleneck(made.stages)
         found = pipeline_cost(made.stages, max(slowest.busy_ns, busiest_ns))
         peaks = {stage.name: stage.buffer_bytes for stage in found.stages}
+        fullest = max(made.tile_buffers(peaks).values())
         layers += [
             _layer_cost(program, item, peaks[item.op.dst]) for item in segment.items if isinstance(item, CrossbarLayer)
         ]
         bound_by = busiest if busiest_ns > slowest.busy_ns else f"{slowest.name} ({slowest.bound_by.value})"
-        segments.append(SegmentCost(chip.crossbar.write_latency_ns if segment.places else 0.0, found, bound_by))
+        writing_ns = chip.crossbar.write_latency_ns if segment.places else 0.0
+        segments.append(SegmentCost(writing_ns, found, bound_by, ceil(fullest)))
     utilization = max(_utilization(program, segment) for segment in program.segments)
     programming_ns = sum(segment.programming_ns for segment in segments)
     latency_ns = sum(segment.pipeline.latency_ns for segment in segments)

@@ -104,4 +104,4 @@ def _keeps(before: Shape, after: Shape, own: Cut) -> bool:
 
 def _alike(source: str, result: str, cuts: Mapping[str, Cut]) -> Need:
     """Row by row where both are cut into as many, else all at once."""
-    return Rows(source) if cuts[source].rows == cuts[result].rows else Whole(source)
+    return Rows(source) if cuts[source].rows == cuts[result].rows > 1 else Whole(source)

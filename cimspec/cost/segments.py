@@ -16,8 +16,19 @@ from cimspec.compiler.slicing import ceil_divide
 from cimspec.cost.homes import Home, find_homes, hops
 from cimspec.cost.latency import body_ns
 from cimspec.cost.rows import WHOLE, Cut, natural_cut, needs, result_cut
-from cimspec.cost.stage import Need, Stage, Whole
-from cimspec.quant.ops import AddCodes, IntegerOp, MatMul, Multiplied, PoolMax, PoolSum, Requantize, Tensor, sources
+from cimspec.cost.stage import Need, Rows, Stage, Whole
+from cimspec.quant.ops import (
+    AddCodes,
+    IntegerOp,
+    MatMul,
+    Multiplied,
+    PoolMax,
+    PoolSum,
+    Requantize,
+    SumAxes,
+    Tensor,
+    sources,
+)
 
 BYTE = 8
 
@@ -68,6 +79,18 @@ class SegmentStages:
         time_ns, name = max(times, default=(0.0, ""))
         return name, time_ns
 
+    def tile_buffers(self, peaks: Mapping[str, int]) -> Mapping[int, float]:
+        """Bytes that each tile holds, from the most that is held of each tensor: every tile has its share of it.
+
+        What comes from memory is held where it is read first.
+        """
+        held: dict[int, float] = defaultdict(float)
+        for name, peak in peaks.items():
+            home = self.homes.get(name) or self.homes[self._readers[name][0]]
+            for tile, share in home.shares.items():
+                held[tile] += peak * share
+        return held
+
     def _add_input(self, tensor: Tensor) -> None:
         """A tensor that is read from memory, row by row."""
         self.cuts[tensor.name] = natural_cut(tensor.shape)
@@ -110,6 +133,8 @@ class SegmentStages:
     def _digital(self, item: ProgramItem, waits: tuple[Need, ...]) -> Stage:
         op = operation(item)
         home, rows, lane_ns = self.homes[op.dst], self.cuts[op.dst].rows, self._lane_ns(op)
+        if isinstance(op, SumAxes):  # rows are added up as they come; readers wait for the last
+            rows, waits = self.cuts[op.src].rows, (Rows(op.src),)
         for tile, share in home.shares.items():
             self.digital_ns[tile] += lane_ns * share
         return Stage(
@@ -120,7 +145,7 @@ class SegmentStages:
             digital_ns=lane_ns * home.largest_share / rows,
             network_ns=self._send(op.dst) / rows,
             latency_ns=self._way_ns(op.dst),
-            row_bytes=self._row_bytes(op.dst),
+            row_bytes=ceil_divide(self._row_bytes(op.dst) * self.cuts[op.dst].rows, rows),
         )
 
     def _way_ns(self, name: str) -> float:

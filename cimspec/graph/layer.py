@@ -73,12 +73,12 @@ class BatchNorm:
 
 @dataclass(frozen=True, slots=True)
 class Affine:
-    """`x * scale + shift`; both are among the weights, in a shape that broadcasts to the layer's.
+    """`x * factor + shift`; both are among the weights, in a shape that broadcasts to the layer's.
 
-    Where weights are not given, `initial_scale` is all of `scale` before training, and `shift` is 0.
+    Where weights are not given, `initial_factor` is all of `factor` before training, and `shift` is 0.
     """
 
-    initial_scale: float = 1.0
+    initial_factor: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

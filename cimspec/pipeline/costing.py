@@ -5,9 +5,11 @@ from typing import Any
 
 from cimspec.compiler import Program, compile_program
 from cimspec.cost import Cost, program_cost
-from cimspec.graph import Graph, Policy, build_graph
+from cimspec.diag import Diagnostic, Diagnostics, Span
+from cimspec.graph import Graph, Policy, open_model
 from cimspec.quant.weights import fold_batch_norm
-from cimspec.spec import Spec
+from cimspec.spec import Chip, Spec
+from cimspec.units import Dimension, spell
 
 BASELINE_BITS = 8
 
@@ -30,22 +32,57 @@ class Evaluation:
             "latency_us": self.cost.latency_ns / 1e3,
             "baseline_latency_us": self.baseline.latency_ns / 1e3,
             "speedup": self.speedup,
+            "interval_us": self.cost.interval_ns / 1e3,
+            "baseline_interval_us": self.baseline.interval_ns / 1e3,
+            "interval_speedup": self.baseline.interval_ns / self.cost.interval_ns,
+            "programming_us": self.cost.programming_ns / 1e3,
+            "utilization": self.cost.utilization,
+            "buffer_bytes": self.cost.buffer_bytes,
+            "tile_buffer_bytes": self.cost.tile_buffer_bytes,
+            "segments": [
+                {
+                    "latency_us": segment.pipeline.latency_ns / 1e3,
+                    "interval_us": segment.pipeline.interval_ns / 1e3,
+                    "programming_us": segment.programming_ns / 1e3,
+                    "buffer_bytes": segment.pipeline.buffer_bytes,
+                    "bound_by": segment.bound_by,
+                }
+                for segment in self.cost.segments
+            ],
             "layers": [
                 {
                     "name": layer.name,
                     "weight_bits": layer.precision.weight_bits,
                     "activation_bits": layer.precision.activation_bits,
                     "crossbars": layer.crossbars,
+                    "copies": layer.copies,
                     "latency_us": layer.latency_ns / 1e3,
+                    "buffer_bytes": layer.buffer_bytes,
                 }
                 for layer in self.cost.layers
             ],
         }
 
 
+def cost_warnings(cost: Cost, chip: Chip, span: Span | None = None) -> tuple[Diagnostic, ...]:
+    """What a chip does not have room for (CIM504); `span` is where its tiles were described."""
+    diagnostics = Diagnostics()
+    capacity = chip.tile.buffer_bytes
+    if capacity is not None and cost.tile_buffer_bytes > capacity:
+        needed, given = (spell(size, Dimension.BYTES) for size in (cost.tile_buffer_bytes, capacity))
+        diagnostics.warning(
+            "CIM504",
+            f"the fullest tile holds {needed}, `tile.buffer` is {given}",
+            span,
+            label="layers would have to wait for each other",
+            help="enlarge `tile.buffer`, or take smaller tiles",
+        )
+    return diagnostics.all
+
+
 def compiled_graph(spec: Spec) -> Graph:
     """The spec's network as the compiler sees it: batch normalization folded."""
-    graph, _ = fold_batch_norm(build_graph(spec.model), {})
+    graph, _ = fold_batch_norm(open_model(spec).graph, {})
     return graph
 
 

@@ -92,7 +92,7 @@ def _initial(layer: Layer, generator: Generator) -> dict[str, Tensor]:
         case LayerNorm() as op:
             return {"gamma": torch.ones(op.features), "beta": torch.zeros(op.features)}
         case Affine() as op:
-            return {"factor": torch.full((1,), op.initial_scale), "shift": torch.zeros(1)}
+            return {"factor": torch.full((1,), op.initial_factor), "shift": torch.zeros(1)}
         case Constant():
             return {"value": torch.randn(layer.shape, generator=generator) * CONSTANT_DEVIATION}
         case _:

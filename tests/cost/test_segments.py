@@ -13,7 +13,7 @@ from cimspec.cost import Cost, program_cost
 from cimspec.graph import Graph, load_policy
 from cimspec.graph.layer import Add, Conv2d, Input, Layer, Relu
 from cimspec.graph.window import Window
-from cimspec.pipeline.costing import baseline_policy, compiled_graph
+from cimspec.pipeline.costing import baseline_policy, compiled_graph, cost_warnings
 from cimspec.spec.chip import Adc, Chip, Crossbar, Encoding, WeightMode
 from cimspec.spec.tile import Digital, Memory, Network, Tile
 
@@ -78,6 +78,15 @@ def test_what_is_held_between_two_layers():
     found = cost(make_chip(2))
     peaks = {stage.name: stage.buffer_bytes for stage in found.segments[0].pipeline.stages}
     assert peaks["b.codes"] == 3 * 5
+
+
+def test_a_tile_that_overflows_is_a_warning():
+    # Tile 0 has the input (36 bytes, of which some rows), the codes and sums of `a`, and the codes of `b`.
+    found = cost(make_chip(2, tile=Tile(crossbars=1)))
+    assert found.tile_buffer_bytes < found.buffer_bytes
+    for room, codes in ((found.tile_buffer_bytes - 1, ["CIM504"]), (found.tile_buffer_bytes, [])):
+        chip = make_chip(2, tile=Tile(crossbars=1, buffer_bytes=room))
+        assert [warning.code for warning in cost_warnings(cost(chip), chip)] == codes
 
 
 def test_a_slow_network_bounds_the_pipeline():

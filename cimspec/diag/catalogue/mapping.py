@@ -27,4 +27,12 @@ CODES = (
         example="a program in which `write blocks 0..4` was changed to `write blocks 1..4`",
         fix="cimspec compile spec.cim -o spec.cimp, and simulate that",
     ),
+    Code(
+        "CIM504",
+        "buffers overflow",
+        what="Where weights stay, the tensors that wait on one tile take more than its buffer.",
+        why="A layer whose results have no place has to wait, so the interval that is reported would not be reached.",
+        example="chip small extends resident { tile { buffer = 1 KiB } }",
+        fix="chip small extends resident { tile { buffer = 64 KiB } }",
+    ),
 )

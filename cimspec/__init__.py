@@ -3,35 +3,38 @@
     spec = cimspec.load_spec("specs/quickstart.cim")
     report = cimspec.run(spec, seed=0)
 
-Importing this loads neither torch nor the simulator: checking a file is a matter of moments.
+Importing this loads neither torch, numpy nor the compiler: checking a file is a matter of moments.
 """
 
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cimspec.diag import CimError
-from cimspec.graph import Model, Policy, Precision
-from cimspec.graph.onnx import load_onnx
-from cimspec.pipeline import Evaluation, compile_spec, evaluate
 from cimspec.spec import Chip, Spec, load_spec
 
 if TYPE_CHECKING:
+    from cimspec.graph import Model, Policy, Precision
+    from cimspec.graph.onnx import load_onnx
+    from cimspec.pipeline import Evaluation, compile_spec, evaluate
     from cimspec.quant.from_torch import from_torch
     from cimspec.sim import execute, mvm
 
 __version__ = version("cimspec")
 
+_LOADED_ON_DEMAND = {
+    **dict.fromkeys(("Model", "Policy", "Precision"), "cimspec.graph"),
+    "load_onnx": "cimspec.graph.onnx",
+    **dict.fromkeys(("Evaluation", "compile_spec", "evaluate"), "cimspec.pipeline"),
+    "from_torch": "cimspec.quant.from_torch",
+    **dict.fromkeys(("execute", "mvm"), "cimspec.sim"),
+}
+
 
 def __getattr__(name: str) -> Any:
-    if name in ("execute", "mvm"):
-        from cimspec import sim
-
-        return getattr(sim, name)
-    if name == "from_torch":
-        from cimspec.quant.from_torch import from_torch
-
-        return from_torch
+    if name in _LOADED_ON_DEMAND:
+        return getattr(import_module(_LOADED_ON_DEMAND[name]), name)
     raise AttributeError(f"module 'cimspec' has no attribute '{name}'")
 
 

@@ -73,6 +73,12 @@ def test_light_commands_do_not_load_torch(arguments: list[str]):
     subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent, capture_output=True)
 
 
-def test_checking_a_file_does_not_load_the_simulator():
-    code = "import sys, cimspec; cimspec.load_spec('specs/quickstart.cim'); assert 'cimspec.sim' not in sys.modules"
+def test_checking_a_file_loads_neither_numpy_nor_the_compiler():
+    code = (
+        "import sys; from cimspec.cli.app import app\n"
+        "try: app(['validate', 'specs/quickstart.cim'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'cimspec.compiler', 'cimspec.sim'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent)

@@ -1,16 +1,17 @@
 """`cimspec simulate`: execute a compiled Program, without its spec and without torch."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
-import numpy.typing as npt
 import typer
 
 from cimspec.cli.common import AsJson, print_json, progress_bars
 from cimspec.diag import fail
 
-Array = npt.NDArray[Any]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
 
 
 def simulate(
@@ -59,7 +60,9 @@ def simulate(
     _print(outputs, labels, as_json)
 
 
-def _inputs(path: Path | None, data: str | None) -> tuple[Array, Array | None]:
+def _inputs(path: Path | None, data: str | None) -> "tuple[Array, Array | None]":
+    import numpy as np
+
     if (path is None) == (data is None):
         raise typer.BadParameter("give either --input or --data")
     if path is None:
@@ -77,7 +80,9 @@ def _inputs(path: Path | None, data: str | None) -> tuple[Array, Array | None]:
     return array, None
 
 
-def _save(path: Path, outputs: Array) -> None:
+def _save(path: Path, outputs: "Array") -> None:
+    import numpy as np
+
     try:
         with path.open("wb") as file:
             np.save(file, outputs)
@@ -85,7 +90,7 @@ def _save(path: Path, outputs: Array) -> None:
         fail("CIM903", f"cannot write `{path}`: {error.strerror}", help="choose another file with `-o`")
 
 
-def _print(outputs: Array, labels: Array | None, as_json: bool) -> None:
+def _print(outputs: "Array", labels: "Array | None", as_json: bool) -> None:
     classes = outputs.argmax(axis=1)
     accuracy = None if labels is None else float((classes == labels).mean())
     if as_json:

@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from cimspec.diag import Diagnostics, Span
 from cimspec.graph.build import build_graph
 from cimspec.graph.graph import Graph
-from cimspec.graph.onnx import Weights, load_onnx
 from cimspec.spec.blocks import Binding
 from cimspec.spec.checks import check_keep
 from cimspec.spec.model_file import OnnxModelSpec
 from cimspec.spec.spec import Spec
 from cimspec.spec.workload import ModelSpec
+
+if TYPE_CHECKING:
+    from cimspec.graph.onnx import Weights
 
 Spans = Mapping[tuple[str | int, ...], Span]
 
@@ -22,7 +24,7 @@ class Model:
     """A network, and its float weights where it comes with some: else training makes them."""
 
     graph: Graph
-    weights: Weights | None = None
+    weights: "Weights | None" = None
 
 
 def load_model(model: ModelSpec | OnnxModelSpec, spans: Spans | None = None) -> Model:
@@ -34,6 +36,8 @@ def load_model(model: ModelSpec | OnnxModelSpec, spans: Spans | None = None) -> 
         case ModelSpec():
             return Model(build_graph(model, spans))
         case OnnxModelSpec(name=name, source=source):
+            from cimspec.graph.onnx import load_onnx  # brings numpy, which specs without a file do without
+
             spans = spans or {}
             span = spans.get(("model", "source", "file")) or spans.get(("model",))
             graph, weights = load_onnx(

@@ -12,7 +12,9 @@ from cimspec.graph.layer import Shape
 from cimspec.quant.ops import (
     Joined,
     Load,
+    LocallyNormalized,
     MatMul,
+    Normalized,
     PoolMax,
     PoolSum,
     Reshaped,
@@ -87,7 +89,7 @@ def needs(op: VectorOp | MatMul, types: Mapping[str, Tensor], cuts: Mapping[str,
             return tuple(Whole(name) for name in dict.fromkeys(sources(op)))
         case Sliced() if op.axis == cuts[op.src].axis:
             return (Whole(op.src),)
-        case Softmaxed() if op.axis == cuts[op.src].axis:
+        case Softmaxed() | Normalized() | LocallyNormalized() if _normalized_axis(op, types) == cuts[op.src].axis:
             return (Whole(op.src),)
         case Transposed():
             return (Rows(op.src),)
@@ -96,6 +98,17 @@ def needs(op: VectorOp | MatMul, types: Mapping[str, Tensor], cuts: Mapping[str,
             return (Rows(op.src) if same else Whole(op.src),)
         case _:
             return tuple(_alike(name, op.dst, cuts) for name in dict.fromkeys(sources(op)))
+
+
+def _normalized_axis(op: Softmaxed | Normalized | LocallyNormalized, types: Mapping[str, Tensor]) -> int:
+    """The axis along which an operation looks at other values."""
+    match op:
+        case Softmaxed():
+            return op.axis
+        case Normalized():
+            return len(types[op.src].shape) - 1
+        case LocallyNormalized():
+            return 0
 
 
 def _keeps(before: Shape, after: Shape, own: Cut) -> bool:

@@ -11,7 +11,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="write what the tests produce into their golden files"
     )
-    parser.addoption("--cases", type=int, default=1000, help="random products on which kernels meet their definition")
+    parser.addoption(
+        "--cases",
+        type=int,
+        default=1000,
+        help="random products on which kernels meet their definition; edits of programs that are rejected or harmless",
+    )
 
 
 @pytest.fixture

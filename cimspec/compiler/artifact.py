@@ -1,7 +1,7 @@
 """A Program with its weights on disk: a text or JSON and, beside it, the arrays it names. Self-contained.
 
-`NAME.cimp` is the text, `NAME.json` the same for tools; `NAME.npz` holds the constants, whose digest either of them ends
-with.
+`NAME.cimp` is the text, `NAME.json` the same for tools; `NAME.npz` holds the constants, whose digest either of them
+ends with.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ SUFFIX = ".cimp"
 JSON_SUFFIX = ".json"
 _DIGEST = "# constants sha256 "
 _DIGEST_KEY = "constants_sha256"
-_DAMAGED = (ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+_DAMAGED = (ValueError, EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 """What a damaged file of arrays raises."""
 
 
@@ -71,14 +71,14 @@ def load_program(path: Path) -> tuple[Program, Constants]:
     """
     program, digest = read_program(path)
     arrays = path.with_suffix(".npz")
-    if digest is None and not arrays.exists():
+    if digest is None:  # arrays that lie beside it could be any
         fail(
             "CIM501",
             f"`{path}` was compiled without weights",
             help="`cimspec run` compiles a trained network and leaves its program with its weights",
         )
     constants = _load_constants(arrays)
-    if digest and digest != _digest(constants):
+    if digest != _digest(constants):
         fail("CIM501", f"`{arrays}` holds other constants than `{path}` was saved with")
     check_constants(program, constants)
     return program, constants
@@ -138,10 +138,10 @@ def _load_constants(path: Path) -> dict[str, Array]:
 
 
 def _read_arrays(path: Path) -> dict[str, Array]:
-    arrays = np.load(path, allow_pickle=False)
-    if not isinstance(arrays, np.lib.npyio.NpzFile):
-        raise ValueError("a single array")
-    with arrays:
+    with path.open("rb") as file:
+        arrays = np.load(file, allow_pickle=False)
+        if not isinstance(arrays, np.lib.npyio.NpzFile):
+            raise ValueError("a single array")
         return {name: arrays[name] for name in arrays.files}
 
 

@@ -1,4 +1,4 @@
-"""Fields of operations as text, and back: `window=3x3/1x1/1x1x1x1/1x1 codes=u8 starts=0x64`.
+"""Fields of operations as text, and back: `window=3x3/1x1/1x1x1x1/1x1 codes=u8 parts=a@0,b@64`.
 
 A value never holds a space; which values a field takes is its type's.
 """
@@ -43,8 +43,8 @@ def print_value(value: Any) -> str:
             return f"{value.weight_bits}:{value.activation_bits}"
         case Codes():
             return spell(value)
-        case tuple() if value and isinstance(value[0], str):
-            return ",".join(value)
+        case tuple() if value and isinstance(value[0], tuple):
+            return ",".join(f"{name}@{start}" for name, start in value)
         case tuple():
             return "x".join(map(str, value))
         case _:
@@ -63,8 +63,8 @@ def parser_of(hint: Any) -> Parser:
         (inner,) = (each for each in get_args(hint) if each is not type(None))
         parse = parser_of(inner)
         return lambda text: None if text == "-" else parse(text)
-    if hint == tuple[str, ...]:
-        return lambda text: tuple(text.split(","))
+    if hint == tuple[tuple[str, int], ...]:
+        return parse_parts
     if hint in (Shape, tuple[int, ...]):
         return parse_integers
     return PARSERS.get(hint, str)
@@ -81,6 +81,12 @@ def parse_natural(text: str) -> int:
 def parse_integers(text: str) -> tuple[int, ...]:
     """Numbers with `x` between them."""
     return tuple(int(part) for part in text.split("x"))
+
+
+def parse_parts(text: str) -> tuple[tuple[str, int], ...]:
+    """Tensors and where they start: `a@0,b@64`."""
+    parts = (part.rpartition("@") for part in text.split(","))
+    return tuple((name, parse_natural(start)) for name, _, start in parts)
 
 
 def parse_shape(text: str) -> Shape:

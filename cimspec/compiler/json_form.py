@@ -114,7 +114,7 @@ def program_from_json(text: str, name: str = "program") -> Program:
     source = Source(name, text)
     try:
         document = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a ValueError
         position = error.pos if isinstance(error, json.JSONDecodeError) else 0
         fail("CIM501", "the program is not JSON", Span(source, position, position + 1))
     whole = Span(source, 0, 1)
@@ -128,8 +128,8 @@ def program_from_json(text: str, name: str = "program") -> Program:
         )
     try:
         program = _program(document)
-    except (KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
-        reason = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error).splitlines()[0]
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError, RecursionError) as error:
+        reason = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         fail("CIM501", f"the program cannot be read: {reason}", whole, help="compile the spec again")
     if document.get("parameters_sha256") != parameters_digest(program):
         fail("CIM501", "the program's chip or parameters were edited after it was compiled", whole)
@@ -172,7 +172,7 @@ def _read_item(item: Json) -> ProgramItem:
 
 
 def _tuples(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def _read_instruction(instruction: Json) -> Instruction:

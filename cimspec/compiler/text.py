@@ -40,6 +40,9 @@ from cimspec.diag import Source, Span, fail
 from cimspec.quant.ops import MatMul, Tensor
 from cimspec.spec.chip import Chip
 
+DEEPEST = 20
+"""Loops within each other that are read; a layer needs four."""
+
 
 def parse_program(text: str, name: str = "program") -> Program:
     """The program that `text` spells. Raises `CimError` (CIM501) at the line that cannot be read."""
@@ -167,18 +170,20 @@ class _Parser:
         op: MatMul = _construct(line, MatMul, {"dst": dst, **pairs})
         return CrossbarLayer(op, own["bundle"], own["full_scale"], self._body())
 
-    def _body(self) -> tuple[Instruction, ...]:
+    def _body(self, depth: int = 0) -> tuple[Instruction, ...]:
         body: list[Instruction] = []
         while (line := self._next()).text != "}":
-            body.append(self._instruction(line))
+            body.append(self._instruction(line, depth + 1))
         return tuple(body)
 
-    def _instruction(self, line: _Line) -> Instruction:
+    def _instruction(self, line: _Line, depth: int) -> Instruction:
+        if depth > DEEPEST:
+            raise line.reject("loops are nested too deeply")
         match line.text.split():
             case ["for", variable, extent, "{"] if variable in ("wave", "turn", "step"):
-                return Loop(variable, *_extent(line, extent), self._body())
+                return Loop(variable, *_extent(line, extent), self._body(depth))
             case ["parallel", "crossbars", crossbars, "{"]:
-                return Parallel(_read(line, "crossbars", crossbars, _crossbars), self._body())
+                return Parallel(_read(line, "crossbars", crossbars, _crossbars), self._body(depth))
             case ["write", "blocks", extent]:
                 return Write(*_extent(line, extent))
             case ["read", "groups", count]:

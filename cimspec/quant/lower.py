@@ -74,8 +74,8 @@ from cimspec.quant.parameters import ADD_BITS
 from cimspec.quant.types import result_type
 from cimspec.quant.uniform import scale_axes
 
-OUTPUT = "logits"
-"""Name of the real-valued output tensor."""
+OUTPUT = "network.output"
+"""Name of the real-valued output tensor; no layer's name has a point in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Lowered:
 
 
 def lower(graph: Graph, policy: Policy) -> Lowered:
-    """The operations of `graph`; the input tensor is named after the graph's input layer, the output `logits`."""
+    """The operations of `graph`; the input tensor is named after the graph's input layer, the output `network.output`."""
     return _Lowering(graph, policy).run()
 
 
@@ -188,7 +188,7 @@ class _Lowering:
             case Concat(axis):
                 extents = [self.types[source].shape[axis] for source in layer.inputs]
                 starts = tuple(accumulate(extents[:-1], initial=0))
-                self._emit(Joined(name, layer.inputs, starts, axis))
+                self._emit(Joined(name, tuple(zip(layer.inputs, starts, strict=True)), axis))
             case Relu() | Reshape() | Transpose() | Slice():
                 self._emit(_reordered(layer, name, layer.inputs[0]))
             case _:

@@ -197,17 +197,16 @@ class Sliced:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """Tensors beside each other along an axis, each from its start on."""
+    """Tensors beside each other along an axis, each with the index it starts at."""
 
     dst: str
-    parts: tuple[str, ...]
-    starts: tuple[int, ...]
+    parts: tuple[tuple[str, int], ...]
     axis: int
 
     @property
     def ordered(self) -> tuple[str, ...]:
         """The parts from the first index to the last."""
-        return tuple(name for _, name in sorted(zip(self.starts, self.parts, strict=True)))
+        return tuple(name for name, _ in sorted(self.parts, key=lambda part: part[1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +325,7 @@ def sources(op: IntegerOp) -> tuple[str, ...]:
         case AddCodes() | Multiplied():
             return op.a, op.b
         case Joined():
-            return op.parts
+            return tuple(name for name, _ in op.parts)
         case Load():
             return ()
         case MatMul(moving=True):

@@ -69,7 +69,7 @@ def _element(op: VectorOp, types: Types) -> Element:
         case PoolSum() | SumAxes():
             return Wide.REALS if types[op.src].element is Wide.REALS else Wide.SUMS
         case Joined():
-            elements = {types[name].element for name in op.parts}
+            elements = {types[name].element for name in op.ordered}
             if len(elements) == 1:
                 return elements.pop()
             return Wide.REALS if Wide.REALS in elements else Wide.SUMS
@@ -169,8 +169,8 @@ def _broadcast(a: Shape, b: Shape) -> Shape:
 
 
 def _joined(op: Joined, types: Types) -> Shape:
-    if len(op.parts) != len(op.starts) or not op.parts:
-        raise DoesNotFitError("names a start for each part")
+    if not op.parts:
+        raise DoesNotFitError("joins nothing")
     shapes = [types[name].shape for name in op.ordered]
     _check_axes((op.axis,), shapes[0])
     if any(len(shape) != len(shapes[0]) for shape in shapes) or any(
@@ -178,7 +178,7 @@ def _joined(op: Joined, types: Types) -> Shape:
     ):
         raise DoesNotFitError(f"joins {shapes} along axis {op.axis}")
     end = 0
-    for start, shape in zip(sorted(op.starts), shapes, strict=True):
+    for start, shape in zip(sorted(start for _, start in op.parts), shapes, strict=True):
         if start != end:
             raise DoesNotFitError(f"leaves a gap or an overlap at {start} of axis {op.axis}")
         end += shape[op.axis]

@@ -50,7 +50,7 @@ def scale_axes(  # noqa: C901 (one case per operation)
         case Transposed():
             return frozenset(index for index, axis in enumerate(op.axes) if axis in axes[op.src])
         case Joined():
-            return frozenset({op.axis}).union(*(axes[part] for part in op.parts))
+            return frozenset({op.axis}).union(*(axes[part] for part in op.ordered))
         case Rectify() | PoolMax() | Sliced():
             return axes[op.src]
         case _:

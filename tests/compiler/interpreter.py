@@ -34,7 +34,7 @@ from cimspec.compiler.program import (
     operation,
 )
 from cimspec.quant.apply import apply_vector, matmul, matrix_inputs, outputs_of
-from cimspec.quant.ops import Array, Constants, MatMul, sources
+from cimspec.quant.ops import Array, Codes, Constants, MatMul, Tensor, Wide, sources
 
 
 class MisbehavedError(Exception):
@@ -247,6 +247,7 @@ class _Buffers:
     """The tensors of one input; each is there until it was read as often as its buffer says."""
 
     def __init__(self, program: Program, image: Array) -> None:
+        self.declared = {buffer.tensor.name: buffer.tensor for buffer in program.buffers}
         self.reads = {buffer.tensor.name: buffer.reads for buffer in program.buffers}
         self.last = program.output
         self.tensors: dict[str, Array] = {}
@@ -255,6 +256,8 @@ class _Buffers:
     def write(self, name: str, tensor: Array) -> None:
         if name in self.tensors:
             raise MisbehavedError(f"{name} is still to be read")
+        if not _holds(self.declared[name], tensor):
+            raise MisbehavedError(f"{name} does not fit {self.declared[name]}")
         if self.reads[name]:
             self.tensors[name] = tensor
 
@@ -269,3 +272,11 @@ class _Buffers:
         if self.tensors:
             raise MisbehavedError(f"{sorted(self.tensors)} are never freed")
         return found
+
+
+def _holds(declared: Tensor, tensor: Array) -> bool:
+    """Whether a tensor's buffer has room for it."""
+    if tensor.shape[1:] != declared.shape or (tensor.dtype.kind == "f") != (declared.element is Wide.REALS):
+        return False
+    codes = declared.element
+    return not isinstance(codes, Codes) or bool(codes.low <= tensor.min() and tensor.max() <= codes.high)

@@ -267,7 +267,8 @@ def _list(sites: Sites, least: int) -> Site | None:
     """A list of at least so many elements; each kind of list is as likely, however many there are."""
     lists: dict[tuple[str, str], list[Site]] = {}
     for site in sites.of(*LISTS, kind=tuple):
-        if len(site.value) >= least:
+        is_part = site.field == "parts" and isinstance(site.path[-1], int)  # a name and where it starts
+        if len(site.value) >= least and not is_part:
             lists.setdefault((type(site.owner).__name__, site.field), []).append(site)
     return sites.rng.choice(sites.rng.choice(list(lists.values()))) if lists else None
 

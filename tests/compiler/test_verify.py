@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cimspec.compiler import compile_program
-from cimspec.compiler.digest import parameters_digest
 from cimspec.compiler.matrices import Matrices
 from cimspec.compiler.program import Loop, Program
 from cimspec.compiler.verify import verify
@@ -99,9 +98,9 @@ def test_an_edit_is_rejected_or_harmless(request: pytest.FixtureRequest):
 
     check()
     print(f"\n{tally}")  # pytest -s, or after a failure
-    assert tally.total["rejected"] >= 0.9 * tally.total.total()
-    assert tally.total["harmless"] > 0
     if count >= ENOUGH:
+        assert tally.total["rejected"] >= 0.9 * tally.total.total()
+        assert tally.total["harmless"] > 0
         assert set(tally.counts) == set(KINDS)
         assert set(tally.features) == {
             "segments", "copies", "waves", "runs of waves", "bundles", "groups", "join", "products on crossbars",
@@ -127,13 +126,14 @@ def features(program: Program) -> set[str]:
 
 
 class Judge:
-    """Says what an edited program does, against the integer network on one input."""
+    """Says what an edited program does, against the integer network on some inputs."""
 
     def __init__(self, program: Program, case: Case) -> None:
         self.program = program
         self.constants = case.network.constants
-        self.image = case.images[:1]
-        self.expected = case.network.run(self.image)
+        # The first input comes again: what others leave in crossbars is what it finds.
+        self.images = np.concatenate([case.images, case.images[:1]])
+        self.expected = case.network.run(self.images)
         self.memo: dict = {}
 
     def verdict(self, edit: Edit) -> str:
@@ -141,21 +141,18 @@ class Judge:
         if not verifies(edit.program):
             return "rejected"
         try:
-            executed = execute(edit.program, self.constants, self.image)
+            executed = execute(edit.program, self.constants, self.images)
         except CimError:
+            # How many bits weights have, and the shape of a constant tensor, their arrays say too.
+            assert edit.kind in ("precision", "extent"), edit.description
             return "constants do not fit"
-        # The same input twice: what the first one leaves in crossbars is what the second one finds.
-        twice = np.concatenate([self.image, self.image])
         try:
-            interpreted = interpret(edit.program, self.constants, twice, self.memo)
+            interpreted = interpret(edit.program, self.constants, self.images, self.memo)
         except MisbehavedError as error:
             pytest.fail(f"{edit.description}: verified, but {error}")
-        if np.array_equal(executed, self.expected) and np.array_equal(interpreted, np.repeat(self.expected, 2, axis=0)):
+        if np.array_equal(executed, self.expected) and np.array_equal(interpreted, self.expected):
             return "harmless"
-        # Which of two parts of one shape comes first is a parameter of a join, as its axis is.
-        assert edit.path[-1] == "parts", f"{edit.description}: verified, and computes something else"
-        assert parameters_digest(edit.program) != parameters_digest(self.program)
-        return "another network"
+        pytest.fail(f"{edit.description}: verified, and computes something else")
 
 
 def verifies(program: Program) -> bool:

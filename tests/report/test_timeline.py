@@ -121,8 +121,8 @@ def test_units_and_ports_have_tracks_of_their_tiles():
         assert on(made, "network", tile) == [("f.codes.flat sent", pytest.approx(done), done + 0.054 + 0.3)]
     # Its 4 results are 4 ns of work, 3/8 of it on tiles 2 and 3.
     end = done + 0.354 + TURN_US
-    assert on(made, "digital", "tile 3") == [("logits", pytest.approx(end), end + 0.0015)]
-    assert on(made, "digital", "tile 4") == [("logits", pytest.approx(end), end + 0.001)]
+    assert on(made, "digital", "tile 3") == [("network.output", pytest.approx(end), end + 0.0015)]
+    assert on(made, "digital", "tile 4") == [("network.output", pytest.approx(end), end + 0.001)]
     assert made["otherData"]["latency_us"] == pytest.approx(end + 0.0015)
 
 
@@ -153,9 +153,9 @@ def test_what_tiles_do_together_takes_as_long_as_the_slowest_of_them():
     # Of f's 8 crossbars 2 are on tile 1, 4 on tile 2, 2 on tile 3: 1, 2 and 1 of its 4 ns of digital work.
     chip = {"tile": Tile(crossbars=4), "digital": Digital(lanes=1, cycle_ns=1.0)}
     program = small_program(14, **RESIDENT, **chip)
-    lengths = [event["dur"] for event in timed(trace(program)) if event["name"] == "logits"]
+    lengths = [event["dur"] for event in timed(trace(program)) if event["name"] == "network.output"]
     assert lengths == [0.001, 0.002, 0.001]
-    (together,) = (event for event in timed(trace(program, 1)) if event["name"] == "logits")
+    (together,) = (event for event in timed(trace(program, 1)) if event["name"] == "network.output")
     assert (together["dur"], together["args"]["tiles"], together["args"]["busy_us"]) == (0.002, 3, pytest.approx(0.002))
 
 

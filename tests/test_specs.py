@@ -8,7 +8,7 @@ import pytest
 from cimspec.diag import CimError
 from cimspec.graph import build_graph
 from cimspec.graph.layer import Conv2d, Linear
-from cimspec.spec import Device, ModelSpec, load
+from cimspec.spec import Device, ModelSpec, Objective, WeightMode, load
 
 SPECS = Path(__file__).parents[1] / "specs"
 CHIPS_ONLY = [SPECS / "paper" / "chip.cim"]
@@ -41,6 +41,18 @@ def test_the_small_networks_differ_from_tiny_in_model_and_training_alone(name):
     spec, tiny = (load(SPECS / f"{each}.cim").spec for each in (name, "tiny"))
     assert (spec.chip, spec.data, spec.search) == (tiny.chip, tiny.data, tiny.search)
     assert spec.model.name == name
+
+
+def test_resident_is_the_quickstart_on_another_chip():
+    resident, quickstart = (load(SPECS / f"{name}.cim").spec for name in ("resident", "quickstart"))
+    assert (resident.model, resident.data, resident.training) == (
+        quickstart.model,
+        quickstart.data,
+        quickstart.training,
+    )
+    assert (resident.chip.crossbar, resident.chip.adc) == (quickstart.chip.crossbar, quickstart.chip.adc)
+    assert resident.chip.weights is WeightMode.RESIDENT
+    assert resident.search.minimize is Objective.INTERVAL
 
 
 def test_noisy_is_lossy_with_other_cells():

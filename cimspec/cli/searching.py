@@ -1,5 +1,6 @@
 """Commands that train and search: `run` and `compare`."""
 
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -29,16 +30,28 @@ def run(spec: SpecPath, seed: Seed = 0, out: Out = None, overrides: Overrides = 
 
     try:
         with progress_bars() as progress:
-            report = run_spec(loaded, seed, folder, progress)
+            report = run_spec(loaded, seed, folder, progress, _command_line(spec, seed, overrides))
     except KeyboardInterrupt:
         print(f"what was finished is in {folder}; `--out {folder}` takes it up again", file=sys.stderr)
         raise
+    if "program" in report.artifacts and "onnx" not in report.artifacts:
+        print("`model.onnx` is left out, it needs the package `onnx`: pip install 'cimspec[onnx]'", file=sys.stderr)
+    if "report" not in report.artifacts:
+        print(
+            "`report.html` is left out, it needs jinja2 and matplotlib: pip install 'cimspec[report]'", file=sys.stderr
+        )
     if as_json:
         print_json(report.as_json())
     elif report.baseline_accuracy is None:
         print_table(cost_table(report.baseline_cost, report.baseline_cost))
     else:
         print_table(run_table(report), f"\nresults are in {folder}")
+
+
+def _command_line(spec: str, seed: int, overrides: list[str] | None) -> str:
+    """What gives the same results again, wherever they are written."""
+    options = [part for override in overrides or () for part in ("--set", override)]
+    return shlex.join(["cimspec", "run", spec, "--seed", str(seed), *options])
 
 
 def compare(

@@ -9,27 +9,26 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from cimspec.compiler import CrossbarLayer, Program, compile_program
-from cimspec.compiler.slicing import input_steps
+from cimspec.compiler.body import steps_of
+from cimspec.compiler.program import ProgramItem, operation
 from cimspec.data.dataset import Images, Split
 from cimspec.graph import Policy, Precision
+from cimspec.quant.apply import apply_vector, matmul
 from cimspec.quant.cache import SizedCache
 from cimspec.quant.execute import channels_last, float_outputs
 from cimspec.quant.integer import integer_network
-from cimspec.quant.ops import Array, Constants, apply_vector, sources
-from cimspec.quant.parameters import activation_range
+from cimspec.quant.ops import Array, Codes, Constants, MatMul, sources
 from cimspec.quant.quality import Quality, measure
 from cimspec.quant.samples import sample_inputs
 from cimspec.quant.tables import Tables, quantize
-from cimspec.sim.calibrate import layer_range
-from cimspec.sim.execute import program_layer, run_layer
-from cimspec.sim.layer import ProductLayer
+from cimspec.sim.calibrate import layer_range, seen_inputs
+from cimspec.sim.on_crossbars import How, OnCrossbars, put_on_crossbars, run_moving
 from cimspec.spec.chip import AdcRange, Chip
 
 CACHE_BYTES = 256 * 1024 * 1024
@@ -71,7 +70,7 @@ class ChipEvaluator:
         self._float_outputs = float_outputs(tables.graph, tables.weights, images).flatten(1)
         self._samples = sample_inputs(tables.graph, tables.weights, calibration, CALIBRATED_VECTORS)
         self._ranges: dict[tuple[str, Precision], float] = {}
-        self._layers: SizedCache[tuple[str, Precision, int], ProductLayer] = SizedCache(cache_bytes, layer_bytes)
+        self._layers: SizedCache[tuple[str, Precision, int, int], OnCrossbars] = SizedCache(cache_bytes, layer_bytes)
         self.tensors: SizedCache[Key, Array] = SizedCache(cache_bytes, lambda tensor: int(tensor.nbytes))
         self._threads = ThreadPoolExecutor(os.cpu_count())
 
@@ -87,25 +86,39 @@ class ChipEvaluator:
         values = _Evaluation(self, program, network.constants, policy).value(program.output)
         return values.reshape(len(values), -1)
 
-    def layer_output(self, program: Program, layer: CrossbarLayer, constants: Constants, codes: Array) -> Array:
-        """One layer's output on all chips, each with its share of the images."""
-        shares = np.array_split(np.arange(len(codes)), len(self._seeds))
+    def layer_output(
+        self, program: Program, layer: CrossbarLayer, constants: Constants, operands: list[Array]
+    ) -> Array:
+        """One layer's output on all chips, each with its share of the images.
+
+        `operands`: the codes that drive its rows, and those that are stored, where they are activations.
+        """
+        shares = np.array_split(np.arange(len(operands[0])), len(self._seeds))
         index = [each.name for each in program.layers].index(layer.name)
-        programmed = [self._programmed(program, layer, constants, seed, index) for seed in self._seeds]
+        layer = replace(layer, full_scale=self.full_scale(program, layer, constants))
+        if layer.op.moving:
 
-        def run(products: ProductLayer, share: npt.NDArray[np.int64]) -> Array:
-            return run_layer(layer, products, constants, codes[share], int(share[0]))
+            def run(seed: int, share: npt.NDArray[np.int64]) -> Array:
+                codes, stored = (operand[share] for operand in operands)
+                matrices = program.matrices(layer)
+                return run_moving(layer, matrices, codes, stored, int(share[0]), seed=seed, index=index, how=How())
 
-        return np.concatenate(list(self._threads.map(run, programmed, shares)))
+        else:
+            # Programmed one after the other: the cache is not for several threads at once.
+            programmed = {seed: self._programmed(program, layer, constants, seed, index) for seed in self._seeds}
+
+            def run(seed: int, share: npt.NDArray[np.int64]) -> Array:
+                return programmed[seed].run(operands[0][share], int(share[0]), How())
+
+        return np.concatenate(list(self._threads.map(run, self._seeds, shares)))
 
     def _programmed(
         self, program: Program, layer: CrossbarLayer, constants: Constants, seed: int, index: int
-    ) -> ProductLayer:
-        key = (layer.name, layer.op.precision, seed)
+    ) -> OnCrossbars:
+        key = (layer.name, layer.op.precision, seed, program.copies(layer))
         known = self._layers.get(key)
         if known is None:
-            layer = replace(layer, full_scale=self.full_scale(program, layer, constants))
-            known = program_layer(program, layer, constants, seed=seed, index=index)
+            known = put_on_crossbars(program, layer, constants, seed=seed, index=index)
             self._layers.put(key, known)
         return known
 
@@ -116,18 +129,32 @@ class ChipEvaluator:
         op = layer.op
         key = (layer.name, op.precision)
         if key not in self._ranges:
-            bits = op.precision.activation_bits
-            step = self._tables.layers[layer.name].input_steps[bits]
-            codes = np.clip(np.rint(self._samples[layer.name] / step), *activation_range(bits, op.signed))
-            steps = input_steps(self._chip, bits, op.signed)
-            layout = program.layout(layer)
-            self._ranges[key] = layer_range(layout, constants[op.weights], steps, codes.astype(np.int64))
+            table, sample = self._tables.layers[layer.name], self._samples[layer.name]
+            codes = _coded(sample.inputs, table.input_steps[op.precision.activation_bits], layer_codes(op))
+            if sample.stored is None:
+                weights = constants[op.weights]
+            else:
+                step = float(table.weight_steps[op.precision.weight_bits][0])
+                weights = _coded(sample.stored, step, Codes(op.precision.weight_bits, True))
+            seen = seen_inputs(program.matrices(layer), weights, codes)
+            self._ranges[key] = layer_range(seen, steps_of(op, self._chip))
         return self._ranges[key]
 
 
-def layer_bytes(products: ProductLayer) -> int:
+def layer_codes(op: MatMul) -> Codes:
+    """The codes that drive a product's rows."""
+    return Codes(op.precision.activation_bits, op.signed)
+
+
+def _coded(values: Array, step: float, codes: Codes) -> Array:
+    return np.clip(np.rint(values / step), codes.low, codes.high).astype(np.int64)
+
+
+def layer_bytes(layer: OnCrossbars) -> int:
     """What a programmed layer holds at most: its cells, and the weights that they are made of."""
-    return CELL_BYTES * products.layout.rows * products.layout.columns + int(products.programmed.weights.nbytes)
+    products = [each for copy in layer.copies for each in copy]
+    cells = sum(each.layout.rows * each.layout.columns for each in products)
+    return CELL_BYTES * cells + sum(int(each.programmed.weights.nbytes) for each in products)
 
 
 @dataclass(slots=True)
@@ -138,7 +165,7 @@ class _Evaluation:
     program: Program
     constants: Constants
     policy: Policy
-    items: Mapping[str, Any] = field(init=False)
+    items: Mapping[str, ProgramItem] = field(init=False)
     keys: dict[str, tuple[str, ...]] = field(default_factory=dict)  # crossbar layers that each tensor depends on
     values: dict[str, Array] = field(default_factory=dict)
 
@@ -146,7 +173,7 @@ class _Evaluation:
         items = {}
         self.keys[self.program.input] = ()
         for item in self.program.items:
-            op = item.op if isinstance(item, CrossbarLayer) else item
+            op = operation(item)
             items[op.dst] = item
             needed = {name for source in sources(op) for name in self.keys[source]} | set(self._own_layer(op.dst))
             self.keys[op.dst] = tuple(name for name in self.policy.names if name in needed)
@@ -171,6 +198,11 @@ class _Evaluation:
 
     def _computed(self, tensor: str) -> Array:
         item = self.items[tensor]
-        if isinstance(item, CrossbarLayer):
-            return self.evaluator.layer_output(self.program, item, self.constants, self.value(item.op.src))
-        return apply_vector(item, {source: self.value(source) for source in sources(item)}, self.constants)
+        operands = [self.value(source) for source in sources(operation(item))]
+        match item:
+            case CrossbarLayer():
+                return self.evaluator.layer_output(self.program, item, self.constants, operands)
+            case MatMul():
+                return matmul(item, operands[0], operands[1], None)
+            case _:
+                return apply_vector(item, dict(zip(sources(item), operands, strict=True)), self.constants)

@@ -46,7 +46,16 @@ def compare(spec: Spec, seed: int = 0, out: Path | None = None, progress: Progre
                 trials[method.value] = tuple(runs)
                 seconds[method.value] = round(time.perf_counter() - start, 2)
             uniform = uniform_trials(bench.graph, spec.chip, search, score)
-    baseline_ns = program_cost(compile_spec(spec)).latency_ns
     return ComparisonReport(
-        spec.name, spec.digest, seed, baseline_ns, space.size, search.budget, search.kl_limits, trials, uniform, seconds
+        spec.name,
+        spec.digest,
+        seed,
+        search.minimize,
+        program_cost(compile_spec(spec)),
+        space.size,
+        search.budget,
+        search.kl_limits,
+        trials,
+        uniform,
+        seconds,
     )

@@ -16,31 +16,45 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cimspec.compiler import save_program
+from cimspec.compiler import Program, save_program
 from cimspec.diag import fail
-from cimspec.graph import Policy, policy_as_json
-from cimspec.pipeline.costing import baseline_policy, evaluate
+from cimspec.graph import Graph, Policy, policy_as_json
+from cimspec.pipeline.costing import baseline_policy, compile_spec, evaluate
 from cimspec.pipeline.workbench import REPORTED_CHIPS, Candidate, Workbench
+from cimspec.quant.onnx_export import export_qcdq, has_onnx, save_onnx
+from cimspec.quant.onnx_import import open_quantized
 from cimspec.quant.optimize import Progress, no_progress
 from cimspec.quant.threads import one_thread
+from cimspec.report.files import write_text
+from cimspec.report.page import has_page_packages, render_page
 from cimspec.report.run_report import Outcome, RunReport
+from cimspec.report.timeline import write_timeline
 from cimspec.search.evaluation import Account, Score, Store, Trial
 from cimspec.search.finalists import Comparison, Correct, finalists
 from cimspec.search.methods import search_method
+from cimspec.search.objective import objective_ns
 from cimspec.search.space import Space, build_space
 from cimspec.search.uniform import uniform_finalists, uniform_trials
-from cimspec.spec import Method, SearchSpec, Spec
+from cimspec.spec import Method, Objective, SearchSpec, Spec
+
+AS_GIVEN = "as given"
+"""What stands for a method where a file says the policy."""
 
 
-def run(spec: Spec, seed: int = 0, out: Path | None = None, progress: Progress = no_progress) -> RunReport:
-    """Do as much as the spec describes: no data, cost only; no search, the 8/8 network.
+def run(
+    spec: Spec, seed: int = 0, out: Path | None = None, progress: Progress = no_progress, command: str = ""
+) -> RunReport:
+    """Do as much as the spec describes: no data, cost only; no search, the 8/8 network, or a quantized one as it is.
 
     Writes into the folder `out` (nothing is kept if it is None): evaluations as they are made, results at the end; a
-    second run into the same folder takes up what the first one finished. Raises `CimError` for what the spec lacks.
+    second run into the same folder takes up what the first one finished. `command` is the command line that gives these
+    results, for the report. Raises `CimError` for what the spec lacks.
     """
-    report = RunReport(spec.name, spec.digest, seed, _versions(), evaluate(spec).cost)
+    minimize = spec.search.minimize if spec.search else Objective.LATENCY
+    cost = evaluate(spec).cost
+    report = RunReport(spec.name, spec.digest, seed, _versions(), cost, minimize=minimize, command=command)
     if spec.data is None:
-        return _written(report, out, None)
+        return _written(report, out, compile_spec(spec))
     with one_thread(), folder_or_scratch(out) as folder:
         return _Run(spec, seed, out, folder, progress, report).finish()
 
@@ -66,6 +80,7 @@ class _Run:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def finish(self) -> RunReport:
+        model = None if self.spec.search else open_quantized(self.spec.model)
         with self._timed("training"):
             bench = Workbench.prepare(self.spec, self.seed, self.folder, self.progress)
         with bench:
@@ -73,7 +88,13 @@ class _Run:
                 return self._search(bench, self.spec.search)
             baseline = bench.candidate(baseline_policy(bench.graph))
             correct = bench.test_correct(baseline)
-            return _written(self._with_baseline(bench, correct), self.out, baseline)
+            report = self._with_baseline(bench, correct)
+            if model is None:
+                return _written(report, self.out, baseline.program, bench.graph, baseline)
+            given = bench.given(model)
+            outcome = self._compared(AS_GIVEN, bench, given, baseline, correct)
+            report = replace(report, best=outcome, methods={AS_GIVEN: outcome})
+            return _written(report, self.out, given.program, model.graph, given)
 
     def _search(self, bench: Workbench, search: SearchSpec) -> RunReport:
         space = build_space(bench.graph, self.spec.chip, search)
@@ -102,32 +123,42 @@ class _Run:
         report = replace(
             self._with_baseline(bench, correct),
             uniform=outcomes.pop("uniform"),
-            best=min((each for each in outcomes.values() if each), key=lambda each: each.latency_us, default=stands),
+            best=max((each for each in outcomes.values() if each), key=lambda each: each.speedup, default=stands),
             methods=outcomes,
             space_size=space.size,
             allowed_loss_pp=search.require.accuracy_loss_pp,
         )
         assert report.best
-        return _written(report, self.out, bench.candidate(report.best.policy))
+        best = bench.candidate(report.best.policy)
+        return _written(report, self.out, best.program, bench.graph, best)
 
     def _outcome(
         self, name: str, bench: Workbench, baseline: Candidate, correct: Correct, trial: Trial | None, evaluations: int
     ) -> Outcome:
         """What a trial's policy comes to; None stands for the 8/8 network itself."""
         candidate = bench.candidate(trial.policy) if trial else baseline
+        outcome = self._compared(name, bench, candidate, baseline, correct)
+        return replace(outcome, evaluations=evaluations, kl=trial.score.kl if trial else None)
+
+    def _compared(
+        self, name: str, bench: Workbench, candidate: Candidate, baseline: Candidate, correct: Correct
+    ) -> Outcome:
+        """What a candidate comes to beside the 8/8 network, whose test images are `correct`."""
         mine = correct if candidate is baseline else bench.test_correct(candidate)
+        before_ns, after_ns = (objective_ns(each.cost, self.report.minimize) for each in (baseline, candidate))
         return Outcome(
             method=name,
             policy=candidate.policy,
-            latency_us=candidate.latency_ns / 1e3,
-            speedup=baseline.latency_ns / candidate.latency_ns,
+            latency_us=candidate.cost.latency_ns / 1e3,
+            interval_us=candidate.cost.interval_ns / 1e3,
+            speedup=before_ns / after_ns,
             accuracy=float(mine.mean()),
             accuracy_by_draw=by_draw(mine),
             test=Comparison.of(correct, mine),
             validation=Comparison.of(baseline.validation_correct, candidate.validation_correct),
-            evaluations=evaluations,
+            evaluations=0,
             fine_tuned=candidate.fine_tuned,
-            kl=trial.score.kl if trial else None,
+            kl=None,
         )
 
     def _with_baseline(self, bench: Workbench, correct: Correct) -> RunReport:
@@ -203,20 +234,35 @@ def _folder(path: Path) -> Path:
     return path
 
 
-def _written(report: RunReport, out: Path | None, best: Candidate | None) -> RunReport:
-    """The report with its files: `result.json` last, so that a folder that has one is complete."""
+def _written(
+    report: RunReport,
+    out: Path | None,
+    program: Program,
+    graph: Graph | None = None,
+    best: Candidate | None = None,
+) -> RunReport:
+    """The report with its files: `result.json` last, so that a folder that has one is complete.
+
+    `program` has its timeline written, and `report.html` where the packages that make it are there. `best`, a candidate
+    for `graph`, is written as a Program, and as `model.onnx` where the package `onnx` is there.
+    """
     if out is None:
         return report
     folder = _folder(out)
     artifacts = {"result": str(folder / "result.json")}
     try:
-        if best:
+        if graph and best:
             text, arrays = save_program(best.program, best.constants, folder / "program.cimp")
             policy = folder / "policy.json"
             policy.write_text(json.dumps(policy_as_json(best.policy), indent=2) + "\n", encoding="utf-8")
             artifacts |= {"policy": str(policy), "program": str(text), "constants": str(arrays)}
+            if has_onnx():
+                artifacts["onnx"] = str(save_onnx(export_qcdq(graph, best.parameters), folder / "model.onnx"))
         if (folder / "evaluations.sqlite").exists():
             artifacts["evaluations"] = str(folder / "evaluations.sqlite")
+        artifacts["timeline"] = str(write_timeline(program, folder / "timeline.json"))
+        if has_page_packages():
+            artifacts["report"] = str(write_text(folder / "report.html", render_page(report, program)))
         report = replace(report, artifacts=artifacts)
         (folder / "result.json").write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
     except OSError as error:

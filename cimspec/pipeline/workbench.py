@@ -25,17 +25,18 @@ import numpy.typing as npt
 import torch
 
 from cimspec.compiler import Program, compile_program
-from cimspec.cost import program_cost
+from cimspec.cost import Cost, program_cost
 from cimspec.data.dataset import Dataset, Split
 from cimspec.data.load import check_data, load_data
 from cimspec.diag import fail
-from cimspec.graph import Graph, Policy, build_graph
+from cimspec.graph import Graph, Policy, open_model
 from cimspec.pipeline.chip_evaluator import ChipEvaluator
 from cimspec.quant.calibrate import calibrate
 from cimspec.quant.evaluator import FakeQuantEvaluator
 from cimspec.quant.execute import float_outputs
 from cimspec.quant.finetune import FineTuner
 from cimspec.quant.integer import integer_network
+from cimspec.quant.onnx_import import QuantizedModel
 from cimspec.quant.ops import Constants
 from cimspec.quant.optimize import Progress, no_progress
 from cimspec.quant.parameters import QuantizedParameters
@@ -68,9 +69,10 @@ class Candidate:
     """A policy, fine-tuned and compiled, and what its executed Program gets right on the validation split."""
 
     policy: Policy
+    parameters: QuantizedParameters
     program: Program
     constants: Constants
-    latency_ns: float
+    cost: Cost
     validation_correct: Correct
     fine_tuned: bool
 
@@ -114,11 +116,12 @@ class Workbench:
         if spec.data is None:
             fail("CIM403", "the spec has no `data`, and training needs it")
         data = load_data(spec.data)
-        graph = build_graph(spec.model)
+        model = open_model(spec)
+        graph = model.graph
         check_data(data, graph)
         trained = _digest(spec, seed)
         path = folder / f"weights-{trained[:16]}.npz" if folder else None
-        weights = _load_weights(path)
+        weights = model.weights or _load_weights(path)
         if weights is None:
             weights = train_float(graph, data.train, spec.training, seed=seed, progress=progress)
             _save_weights(path, weights)
@@ -169,10 +172,16 @@ class Workbench:
 
     def _candidate(self, policy: Policy) -> Candidate:
         tuned = self.tuner.tune(policy)
-        program, constants = self._compile(policy, tuned.parameters)
+        return self._made(self.graph, policy, tuned.parameters, tuned.improved)
+
+    def given(self, model: QuantizedModel) -> Candidate:
+        """The candidate of a network that was quantized elsewhere, as it is."""
+        return self._made(model.graph, model.policy, model.parameters, fine_tuned=False)
+
+    def _made(self, graph: Graph, policy: Policy, parameters: QuantizedParameters, fine_tuned: bool) -> Candidate:
+        program, constants = self._compile(graph, policy, parameters)
         correct = self._executed(program, constants, self.data.validation, DECIDED_CHIPS)
-        latency_ns = program_cost(program).latency_ns
-        return Candidate(policy, program, constants, latency_ns, correct, tuned.improved)
+        return Candidate(policy, parameters, program, constants, program_cost(program), correct, fine_tuned)
 
     def test_correct(self, candidate: Candidate) -> Correct:
         """Which test images the candidate's Program gets right on the described chip: `[draws, images]`."""
@@ -210,9 +219,9 @@ class Workbench:
         outputs = float_outputs(self.tables.graph, self.tables.weights, torch.from_numpy(test.images))
         return float((outputs.argmax(1).numpy() == test.labels).mean())
 
-    def _compile(self, policy: Policy, parameters: QuantizedParameters) -> tuple[Program, Constants]:
-        network = integer_network(self.graph, parameters)
-        program = compile_program(self.graph, policy, self.chip)
+    def _compile(self, graph: Graph, policy: Policy, parameters: QuantizedParameters) -> tuple[Program, Constants]:
+        network = integer_network(graph, parameters)
+        program = compile_program(graph, policy, self.chip)
         if self.chip.adc.range is AdcRange.CALIBRATED:
             images = self.data.train.images[: len(self.data.validation.images)]
             program = calibrate_ranges(program, network.constants, images)

@@ -7,8 +7,9 @@ from typing import Any
 from cimspec.cost import Cost
 from cimspec.graph import Policy, policy_as_json
 from cimspec.search.finalists import Comparison
+from cimspec.spec.search import Objective
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,8 @@ class Outcome:
     method: str
     policy: Policy
     latency_us: float
-    speedup: float  # over the same network at 8/8 bits on the same chip
+    interval_us: float
+    speedup: float  # in what was minimised, over the same network at 8/8 bits on the same chip
     accuracy: float  # 0 .. 1, of the executed Program on the test split, mean over chips
     accuracy_by_draw: tuple[float, ...]  # on each chip that was drawn; one, where its cells are ideal
     test: Comparison  # with the 8/8 network, image by image
@@ -27,12 +29,17 @@ class Outcome:
     fine_tuned: bool  # False where the network without fine-tuning was better on the validation split
     kl: float | None  # divergence from the float network before fine-tuning, validation split, nats; see `Score`
 
+    def time_us(self, objective: Objective) -> float:
+        """The latency or the interval."""
+        return self.latency_us if objective is Objective.LATENCY else self.interval_us
+
     def as_json(self) -> dict[str, Any]:
         """The fields of `result.json`."""
         return {
             "method": self.method,
             "speedup": self.speedup,
             "latency_us": self.latency_us,
+            "interval_us": self.interval_us,
             "accuracy": self.accuracy,
             "accuracy_by_draw": list(self.accuracy_by_draw),
             "accuracy_loss_pp": self.test.loss_pp,
@@ -56,6 +63,7 @@ class RunReport:
     seed: int
     versions: Mapping[str, str]
     baseline_cost: Cost
+    minimize: Objective = Objective.LATENCY  # what speedups are of
     baseline_accuracy: float | None = None
     baseline_accuracy_by_draw: tuple[float, ...] = ()
     chip_seeds: tuple[int, ...] = ()  # of the chips that accuracies are reported on: `cimspec simulate --seed`
@@ -71,11 +79,7 @@ class RunReport:
     allowed_loss_pp: float | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     artifacts: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def baseline_latency_us(self) -> float:
-        """Latency of one input at 8/8 bits."""
-        return self.baseline_cost.latency_ns / 1e3
+    command: str = ""  # the command line that gives these numbers, where it came from one
 
     def as_json(self) -> dict[str, Any]:
         """The content of `result.json`."""
@@ -84,14 +88,17 @@ class RunReport:
             "spec": self.spec_name,
             "spec_digest": self.spec_digest,
             "seed": self.seed,
+            "command": self.command,
             "versions": dict(self.versions),
+            "minimize": self.minimize.value,
             "baseline": {
                 "weight_bits": 8,
                 "activation_bits": 8,
                 "accuracy": self.baseline_accuracy,
                 "accuracy_by_draw": list(self.baseline_accuracy_by_draw),
                 "float_accuracy": self.float_accuracy,
-                "latency_us": self.baseline_latency_us,
+                "latency_us": self.baseline_cost.latency_ns / 1e3,
+                "interval_us": self.baseline_cost.interval_ns / 1e3,
                 "test_images": self.test_images,
             },
             "allowed_loss_pp": self.allowed_loss_pp,

@@ -1,6 +1,6 @@
 """Evaluations: what a policy is worth on the validation split, counted once for each method and kept on disk.
 
-Policy -> divergence from the float network, and latency. Budgets count distinct policies; asking again is free.
+Policy -> divergence from the float network, and time. Budgets count distinct policies; asking again is free.
 """
 
 import sqlite3
@@ -31,7 +31,7 @@ class Trial:
 
     choice: Choice
     policy: Policy
-    latency_ns: float
+    time_ns: float  # what the search makes small
     score: Score
 
 
@@ -128,7 +128,7 @@ class Account:
             if self.spent >= self.budget:
                 raise BudgetSpentError
             policy = self.space.policy(choice)
-            self._trials[choice] = Trial(choice, policy, self.space.latency_ns(choice), self._score(policy))
+            self._trials[choice] = Trial(choice, policy, self.space.time_ns(choice), self._score(policy))
             if self._on_trial:
                 self._on_trial()
         return self._trials[choice]
@@ -137,4 +137,4 @@ class Account:
 def fastest_under(trials: tuple[Trial, ...], kl_limit: float) -> Trial | None:
     """The fastest trial that diverges by at most `kl_limit`; of equally fast ones the closest to the float network."""
     feasible = [trial for trial in trials if trial.score.kl <= kl_limit]
-    return min(feasible, key=lambda trial: (trial.latency_ns, trial.score.kl), default=None)
+    return min(feasible, key=lambda trial: (trial.time_ns, trial.score.kl), default=None)

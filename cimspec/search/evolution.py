@@ -23,7 +23,7 @@ PATIENCE = 50
 
 
 class _Fitness(base.Fitness):  # type: ignore[misc]
-    """(violation of the limit, latency), both to be made small."""
+    """(violation of the limit, time), both to be made small."""
 
     weights = (-1.0, -1.0)
 
@@ -69,7 +69,7 @@ def _rate(account: Account, individuals: list[_Individual], limit: float, share:
 
 def _fitness(trial: Trial, limit: float) -> tuple[float, float]:
     violation = max(0.0, trial.score.kl - limit)
-    return violation, trial.latency_ns if violation == 0 else 0.0
+    return violation, trial.time_ns if violation == 0 else 0.0
 
 
 def _breed(population: list[_Individual], sizes: list[int]) -> list[_Individual]:

@@ -22,7 +22,7 @@ CERTIFIABLE = 3.0
 
 
 ABOUT_AS_FAST = 1.015
-"""Latencies within 1.5 % are not worth a difference in accuracy."""
+"""Times within 1.5 % are not worth a difference in accuracy."""
 TIGHTER = 0.5
 """One further limit, relative to the tightest one."""
 
@@ -31,7 +31,7 @@ def finalists(trials: tuple[Trial, ...], kl_limits: tuple[float, ...]) -> tuple[
     """The finalist of each limit and of a tighter one, without repetition, fastest first."""
     limits = (*kl_limits, TIGHTER * min(kl_limits))
     found = {trial.policy: trial for limit in limits if (trial := finalist(trials, limit))}
-    return tuple(sorted(found.values(), key=lambda trial: trial.latency_ns))
+    return tuple(sorted(found.values(), key=lambda trial: trial.time_ns))
 
 
 def finalist(trials: tuple[Trial, ...], kl_limit: float) -> Trial | None:
@@ -39,8 +39,8 @@ def finalist(trials: tuple[Trial, ...], kl_limit: float) -> Trial | None:
     fastest = fastest_under(trials, kl_limit)
     if fastest is None:
         return None
-    near = [trial for trial in trials if trial.latency_ns <= fastest.latency_ns * ABOUT_AS_FAST]
-    return min(near, key=lambda trial: (trial.score.kl, trial.latency_ns))
+    near = [trial for trial in trials if trial.time_ns <= fastest.time_ns * ABOUT_AS_FAST]
+    return min(near, key=lambda trial: (trial.score.kl, trial.time_ns))
 
 
 @dataclass(frozen=True, slots=True)

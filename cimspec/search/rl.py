@@ -1,11 +1,11 @@
 """Reinforcement learning by posterior sampling: model-based, an exact planner, and mutations of the best.
 
-An episode walks the layers; the state is the layer and the latency spent, the action its precision, the reward minus
+An episode walks the layers; the state is the layer and the time spent, the action its precision, the reward minus
 the damage to the network's output. Only the end of an episode shows a number: the divergence of the whole policy. The
 agent keeps a posterior over the damages (damage.py), and for each episode draws one table from it (Thompson sampling;
 Osband et al., "(More) efficient reinforcement learning via posterior sampling", 2013), plans the fastest policy that
 the table allows (planner.py), and evaluates it. Some episodes change a few layers of one of the best policies, or plan
-for less damage at the latency reached. Episodes take turns among the limits; what they teach serves all. This is not
+for less damage in the time reached. Episodes take turns among the limits; what they teach serves all. This is not
 the DDPG agent of arXiv 2601.21737.
 """
 
@@ -41,7 +41,7 @@ class Agent:
     """Plans aim at a limit between this and `loosest`, relative to the limit in force."""
     loosest: float = 1.3
     polish: float = 0.25
-    """Share of episodes that look for less damage at about the same latency, not for less latency."""
+    """Share of episodes that look for less damage in about the same time, not for less time."""
 
 
 def search_by_rl(account: Account, kl_limits: tuple[float, ...], seed: int, agent: Agent | None = None) -> None:
@@ -101,15 +101,16 @@ class _Episodes:
     def _next(self, limit: float) -> Choice | None:
         """A new policy that may be faster than the fastest under `limit`, or None if none was found."""
         incumbent = fastest_under(self.account.trials, limit)
-        fastest = incumbent.latency_ns if incumbent else np.inf
-        if incumbent and (fastest <= self.account.space.least_latency_ns or self.rng.random() < self.agent.polish):
+        fastest = incumbent.time_ns if incumbent else np.inf
+        if incumbent and (fastest <= self.account.space.least_time_ns or self.rng.random() < self.agent.polish):
             return self._polished(fastest)
         mutate = incumbent is not None and self.rng.random() < self.agent.mutate
         for _ in range(ATTEMPTS):
             choice = self._mutated(limit) if mutate else self._planned(limit)
             if choice is None:
                 continue
-            if not self.account.knows(choice) and self.account.space.latency_ns(choice) < fastest:
+            space = self.account.space
+            if not self.account.knows(choice) and space.bound_ns(choice) < fastest and space.time_ns(choice) < fastest:
                 return choice
             mutate = incumbent is not None and self.rng.random() < self.agent.mutate
         return None
@@ -129,7 +130,7 @@ class _Episodes:
     def _mutated(self, limit: float) -> Choice:
         """One of the fastest policies under `limit`, with one to three layers changed."""
         feasible = [trial for trial in self.account.trials if trial.score.kl <= limit]
-        elites = sorted(feasible, key=lambda trial: trial.latency_ns)[:ELITES]
+        elites = sorted(feasible, key=lambda trial: trial.time_ns)[:ELITES]
         genes = list(elites[self.rng.integers(len(elites))].choice)
         changes = min(len(genes), int(self.rng.integers(1, 4)))
         for layer in self.rng.choice(len(genes), size=changes, replace=False):

@@ -2,23 +2,37 @@
 
 From a graph, a chip and the spec's `search` block. Where the ADC is lossless, a precision is dropped if another one has
 at least its bits everywhere and costs no more: wider codes cannot be worse there. Otherwise all stay, since narrower
-codes sum lower and have wider margins.
+codes sum lower and have wider margins. What a policy costs is what its compiled schedule does: with reloaded weights
+the sum of its layers, with resident weights that of a pipeline.
 """
 
 import math
 from dataclasses import dataclass
+from functools import cache, cached_property
 
-from cimspec.compiler import compile_program
+import numpy as np
+
+from cimspec.compiler import CrossbarLayer, Program, compile_program
+from cimspec.compiler.copies import Load
+from cimspec.compiler.resident import Placed
 from cimspec.compiler.slicing import input_steps
-from cimspec.cost import Cost, program_cost
+from cimspec.cost import program_cost
 from cimspec.diag import did_you_mean, fail
 from cimspec.graph import Graph, Policy, Precision
+from cimspec.search.objective import objective_ns
+from cimspec.search.pipeline import FloatArray, Pipeline
 from cimspec.sim import Converter
-from cimspec.spec.chip import AdcRange, Chip
+from cimspec.spec.chip import AdcRange, Chip, WeightMode
 from cimspec.spec.search import SearchSpec
 
 Choice = tuple[int, ...]
 """An index into each layer's options."""
+
+LayerCosts = dict[str, tuple[float, Load | None]]
+"""Time and load of each layer that runs on crossbars."""
+
+DIGITAL = (0.0, None)
+"""What a layer costs that does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +40,17 @@ class Option:
     """One precision of one layer."""
 
     precision: Precision
-    latency_ns: float
+    time_ns: float  # of the whole chip: where weights stay, of one of its crossbars times the share that a copy takes
+    load: Load | None = None  # in a pipeline; None also where crossbars have nothing to do
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Space:
-    """What may be chosen, layer by layer in execution order. Options are sorted by latency, fastest first."""
+    """What may be chosen, layer by layer in execution order. Options are sorted by time, fastest first."""
 
     names: tuple[str, ...]
     options: tuple[tuple[Option, ...], ...]
+    pipeline: Pipeline | None = None  # None: layers follow each other
 
     @property
     def size(self) -> int:
@@ -42,18 +58,29 @@ class Space:
         return math.prod(len(options) for options in self.options)
 
     @property
-    def least_latency_ns(self) -> float:
-        """Latency of the fastest policy."""
-        return self.latency_ns((0,) * len(self.options))
+    def least_time_ns(self) -> float:
+        """Time of the fastest policy: in every layer the option that takes least."""
+        return self.time_ns((0,) * len(self.options))
+
+    @cached_property
+    def option_times_ns(self) -> tuple[FloatArray, ...]:
+        """The times of each layer's options."""
+        return tuple(np.array([option.time_ns for option in options]) for options in self.options)
 
     def policy(self, choice: Choice) -> Policy:
         """The policy that `choice` stands for."""
         chosen = zip(self.options, choice, strict=True)
         return Policy(self.names, tuple(options[index].precision for options, index in chosen))
 
-    def latency_ns(self, choice: Choice) -> float:
-        """Latency of one input: layers follow each other, so theirs add."""
-        return sum(options[index].latency_ns for options, index in zip(self.options, choice, strict=True))
+    def time_ns(self, choice: Choice) -> float:
+        """What the search makes small."""
+        if self.pipeline:
+            return self.pipeline.time_ns(self.policy(choice))
+        return sum(options[index].time_ns for options, index in zip(self.options, choice, strict=True))
+
+    def bound_ns(self, choice: Choice) -> float:
+        """What `time_ns` is not below: known sooner where that takes a schedule."""
+        return self.pipeline.bound_ns(choice) if self.pipeline else self.time_ns(choice)
 
     def widest(self) -> Choice:
         """The most bits everywhere."""
@@ -70,15 +97,20 @@ def build_space(graph: Graph, chip: Chip, search: SearchSpec) -> Space:
         for activation_bits in search.activation_bits
     }
     costs = {
-        precision: program_cost(compile_program(graph, graph.uniform(*precision), chip))
+        precision: _layer_costs(compile_program(graph, graph.uniform(*precision), chip))
         for precision in widths | set(kept.values())
     }
-    collapse = is_lossless(chip, max(search.activation_bits))
-    options = tuple(
-        _options(index, (kept[name],) if name in kept else tuple(widths), costs, collapse)
-        for index, name in enumerate(names)
-    )
-    return Space(names, options)
+    lossless = is_lossless(chip, max(search.activation_bits))
+    options = tuple(_options(name, (kept[name],) if name in kept else tuple(widths), costs, lossless) for name in names)
+    if chip.weights is WeightMode.RELOADED:
+        return Space(names, options)
+
+    @cache
+    def time_ns(policy: Policy) -> float:
+        return objective_ns(program_cost(compile_program(graph, policy, chip)), search.minimize)
+
+    loads = tuple(tuple(option.load for option in own) for own in options)
+    return Space(names, options, Pipeline(chip.crossbars, loads, time_ns))
 
 
 def is_lossless(chip: Chip, activation_bits: int) -> bool:
@@ -100,15 +132,31 @@ def kept_precisions(names: tuple[str, ...], search: SearchSpec) -> dict[str, Pre
     return {keep.layer: Precision(keep.weight_bits, keep.activation_bits) for keep in search.keep}
 
 
+def _layer_costs(program: Program) -> LayerCosts:
+    chip = program.chip
+    if chip.weights is WeightMode.RELOADED:
+        return {layer.name: (layer.latency_ns, None) for layer in program_cost(program).layers}
+    costs: LayerCosts = {}
+    for position, item in enumerate(program.items):
+        if isinstance(item, CrossbarLayer):
+            load = Placed(position, program.matrices(item)).load
+            whole = Load(load.blocks, 1, load.interval_ns(1))  # one turn stands for all
+            costs[item.name] = (whole.blocks * whole.turn_ns / chip.crossbars, load if chip.copies else whole)
+    return costs
+
+
 def _options(
-    layer: int, precisions: tuple[Precision, ...], costs: dict[Precision, Cost], collapse: bool
+    name: str, precisions: tuple[Precision, ...], costs: dict[Precision, LayerCosts], lossless: bool
 ) -> tuple[Option, ...]:
-    options = [Option(precision, costs[precision].layers[layer].latency_ns) for precision in precisions]
-    if collapse:
+    options = [Option(precision, *costs[precision].get(name, DIGITAL)) for precision in precisions]
+    if lossless or not any(option.time_ns for option in options):  # the digital unit loses nothing
         options = [option for option in options if not any(_beats(other, option) for other in options)]
-    return tuple(sorted(options, key=lambda option: (option.latency_ns, option.precision)))
+    return tuple(sorted(options, key=lambda option: (option.time_ns, option.precision)))
 
 
 def _beats(other: Option, option: Option) -> bool:
-    covers = other.precision.covers(option.precision)
-    return other.precision != option.precision and covers and other.latency_ns <= option.latency_ns
+    if other.precision == option.precision or not other.precision.covers(option.precision):
+        return False
+    if other.load and option.load:
+        return other.load.blocks <= option.load.blocks and other.load.turn_ns <= option.load.turn_ns
+    return other.time_ns <= option.time_ns

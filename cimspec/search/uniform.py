@@ -6,6 +6,7 @@ from cimspec.compiler import compile_program
 from cimspec.cost import program_cost
 from cimspec.graph import Graph, Policy, Precision
 from cimspec.search.evaluation import Score, Trial
+from cimspec.search.objective import objective_ns
 from cimspec.search.space import is_lossless, kept_precisions
 from cimspec.spec.chip import Chip
 from cimspec.spec.search import SearchSpec
@@ -17,24 +18,25 @@ HOPELESS = 3.0
 def uniform_trials(graph: Graph, chip: Chip, search: SearchSpec, score: Callable[[Policy], Score]) -> tuple[Trial, ...]:
     """Uniform policies (layers under `keep` excepted), scored, fastest first.
 
-    On a lossless chip those are left out that another one beats in bits at no more latency.
+    On a lossless chip those are left out that another one beats in bits in no more time.
     """
     names = tuple(layer.name for layer in graph.crossbar_layers)
     kept = kept_precisions(names, search)
     found: list[tuple[Precision, Policy, float]] = []
     for precision in (Precision(w, a) for w in search.weight_bits for a in search.activation_bits):
         policy = Policy(names, tuple(kept.get(name, precision) for name in names))
-        found.append((precision, policy, program_cost(compile_program(graph, policy, chip)).latency_ns))
+        cost = program_cost(compile_program(graph, policy, chip))
+        found.append((precision, policy, objective_ns(cost, search.minimize)))
     if is_lossless(chip, max(search.activation_bits)):
         found = [mine for mine in found if not any(_beats(other, mine) for other in found)]
     found.sort(key=lambda each: each[2])
-    return tuple(Trial((), policy, latency_ns, score(policy)) for _, policy, latency_ns in found)
+    return tuple(Trial((), policy, time_ns, score(policy)) for _, policy, time_ns in found)
 
 
 def uniform_finalists(trials: tuple[Trial, ...], kl_limits: tuple[float, ...]) -> tuple[Trial, ...]:
     """The trials worth fine-tuning, fastest first: each diverges less than every faster one."""
     found: list[Trial] = []
-    for trial in sorted(trials, key=lambda trial: (trial.latency_ns, trial.score.kl)):
+    for trial in sorted(trials, key=lambda trial: (trial.time_ns, trial.score.kl)):
         least = found[-1].score.kl if found else HOPELESS * max(kl_limits)
         if trial.score.kl < least:
             found.append(trial)

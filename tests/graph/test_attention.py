@@ -24,7 +24,7 @@ def test_attention_is_that_of_torch():
             case Linear():
                 return first @ weights[layer.name].T + biases[layer.name]
             case Affine() as op:
-                return first * op.initial_scale
+                return first * op.initial_factor
             case Reshape():
                 return first.reshape(layer.shape)
             case Transpose() as op:

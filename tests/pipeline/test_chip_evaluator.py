@@ -1,11 +1,9 @@
 """What the search sees of a policy on the chip is what its Program does there."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from cimspec.compiler import CrossbarLayer, compile_program
+from cimspec.compiler import compile_program, with_full_scales
 from cimspec.data.dataset import Split
 from cimspec.graph.precision import Policy, Precision
 from cimspec.pipeline.chip_evaluator import ChipEvaluator
@@ -70,13 +68,8 @@ def test_each_chip_executes_the_program_on_its_share_of_the_images(tables: Table
     for policy in random_policies(tables, 3):
         constants = integer_network(tables.graph, quantize(tables, policy)).constants
         program = compile_program(tables.graph, policy, chip)
-        items = tuple(
-            replace(item, full_scale=evaluator.full_scale(program, item, constants))
-            if isinstance(item, CrossbarLayer)
-            else item
-            for item in program.items
-        )
-        program = replace(program, items=items)
+        scales = {layer.name: evaluator.full_scale(program, layer, constants) for layer in program.layers}
+        program = with_full_scales(program, {name: scale for name, scale in scales.items() if scale})
         shares = [range(11)] if device.is_ideal else [range(6), range(6, 11)]
         expected = [
             Machine.of(program, constants, seed=seed).run(

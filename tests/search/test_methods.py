@@ -8,7 +8,7 @@ import pytest
 from cimspec.search.evaluation import fastest_under
 from cimspec.search.methods import search_method
 from cimspec.spec.search import Method
-from tests.search.toy import LIMIT, account, optimum, toy_space
+from tests.search.toy import LIMIT, account, optimum, toy_pipeline, toy_space
 
 THREE_LAYERS = toy_space(3)
 
@@ -43,13 +43,23 @@ def test_the_agent_finds_the_optimum_of_a_small_problem(seed: int):
     space = toy_space(4)  # 390,625 policies
     mine = account(space, 150)
     search_method(Method.RL)(mine, (LIMIT,), seed)
-    assert fastest_under(mine.trials, LIMIT).latency_ns == optimum(space)
+    assert fastest_under(mine.trials, LIMIT).time_ns == optimum(space)
 
 
 def test_evolution_finds_the_optimum_of_a_small_problem():
     mine = account(THREE_LAYERS, 600)
     search_method(Method.EVOLUTION)(mine, (LIMIT,), 0)
-    assert fastest_under(mine.trials, LIMIT).latency_ns == optimum(THREE_LAYERS)
+    assert fastest_under(mine.trials, LIMIT).time_ns == optimum(THREE_LAYERS)
+
+
+@pytest.mark.parametrize(("method", "budget"), [(Method.RL, 40), (Method.EVOLUTION, 300), (Method.RANDOM, 729)])
+@pytest.mark.parametrize("crossbars", [5, 12, 40])
+def test_the_optimum_of_a_pipeline_is_found(method: Method, budget: int, crossbars: int):
+    # 5 crossbars hold no copy of all layers, 12 only where weights are narrow, 40 always. There are 9^3 = 729 policies.
+    space = toy_pipeline(crossbars)
+    mine = account(space, budget)
+    search_method(method)(mine, (LIMIT,), 0)
+    assert fastest_under(mine.trials, LIMIT).time_ns == optimum(space)
 
 
 @pytest.mark.parametrize("method", [Method.EVOLUTION, Method.RL])
@@ -61,7 +71,7 @@ def test_searching_beats_drawing_at_random(method: Method):
         for seed in range(3):
             mine = account(space, 150)
             search_method(which)(mine, (LIMIT,), seed)
-            found.append(fastest_under(mine.trials, LIMIT).latency_ns)
+            found.append(fastest_under(mine.trials, LIMIT).time_ns)
         return float(np.mean(found))
 
     assert mean_latency(method) < mean_latency(Method.RANDOM)

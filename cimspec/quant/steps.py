@@ -4,6 +4,8 @@ Values -> step. A smaller step resolves more but clips earlier; the grid runs ov
 the largest magnitude downwards. Rounding is half to even everywhere, as in the integer network.
 """
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +15,9 @@ SMALLEST_STEP = 1e-8
 """For tensors that are all zero: any step codes them exactly; this one still has an inverse in float32."""
 CLIPPING = np.linspace(1.0, 0.2, 65)
 """Clipping points tried, as shares of the largest magnitude."""
+STEP_BITS = 12
+"""Significant bits of a step of activations. Pixels have few as well: what does not lie exactly halfway between two
+codes is then so far from it that float32, which other tools compute with, rounds it as float64 does."""
 ACTIVATION_SAMPLE = 32768
 """Values that an activation step is fitted to; a share of the nonzero ones, evenly spaced."""
 
@@ -39,7 +44,13 @@ def activation_step(values: npt.NDArray[np.float32], activation_bits: int, *, si
     low, high = activation_range(activation_bits, signed)
     largest = max(float(np.abs(sample).max(initial=0.0)), SMALLEST_STEP * high)
     errors = [_squared_error(sample, np.float32(largest * c / high), low, high).sum() for c in CLIPPING]
-    return largest * float(CLIPPING[int(np.argmin(errors))]) / high
+    return shortened(largest * float(CLIPPING[int(np.argmin(errors))]) / high)
+
+
+def shortened(step: float) -> float:
+    """The nearest number of `STEP_BITS` significant bits."""
+    mantissa, exponent = math.frexp(step)
+    return math.ldexp(round(math.ldexp(mantissa, STEP_BITS)), exponent - STEP_BITS)
 
 
 def activation_sample(values: npt.NDArray[np.float32], *, signed: bool) -> npt.NDArray[np.float32]:

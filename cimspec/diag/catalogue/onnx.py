@@ -99,4 +99,14 @@ CODES = (
         example="if image.mean() > 0: ...   # in the module's forward",
         fix="compute both branches and choose with a factor, or leave this part out of the module",
     ),
+    Code(
+        "CIM432",
+        "quantization that a chip cannot take over",
+        what="A quantized model has codes that chips here have not, or leaves out activations that they round.",
+        why="Codes of activations begin with 0, or are symmetric about it; those of weights are symmetric. All "
+        "inputs of crossbar layers are codes, and so are all sums. With a search the network is quantized anew, and "
+        "it does not matter.",
+        example='quantize_static("net.onnx", "quantized.onnx", reader)   # zero points that are not 0',
+        fix='quantize_static(..., extra_options={"ActivationSymmetric": True, "WeightSymmetric": True})',
+    ),
 )

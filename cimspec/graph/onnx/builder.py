@@ -11,7 +11,7 @@ import numpy as np
 
 from cimspec.graph.layer import Add, Affine, Constant, Input, Layer, Multiply, Op, Reshape, Shape, Transpose
 from cimspec.graph.onnx.node import Node, Problem, Real
-from cimspec.graph.onnx.value import Known, Moving, mixes_batch, spell
+from cimspec.graph.onnx.value import Coded, Coding, Known, Moving, mixes_batch, spell
 
 RESHAPING = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
 MAX_VALUES = 1 << 28  # of one layer for one image: a bound on the memory that a few numbers in a file can take
@@ -31,9 +31,12 @@ class Builder:
     """Layers so far, by their numbers, with their weights and origins."""
 
     batch_size: int | None = None  # of the file's input, if it is fixed
+    keeps_codes: bool = False  # whether the codes of activations become layers
     layers: dict[str, Layer] = field(default_factory=dict)
     weights: dict[str, dict[str, Real]] = field(default_factory=dict)
     origins: dict[str, Origin] = field(default_factory=dict)
+    codings: dict[str, Coding] = field(default_factory=dict)  # of constants that are stored as codes, by their names
+    coded: dict[str, Coded] = field(default_factory=dict)  # what layers that make codes make, by their numbers
 
     def emit(
         self,

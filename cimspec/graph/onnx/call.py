@@ -6,7 +6,18 @@ from dataclasses import dataclass
 from cimspec.graph.layer import GlobalAvgPool
 from cimspec.graph.onnx.builder import Builder, Origin
 from cimspec.graph.onnx.node import Array, Node, Problem, Real
-from cimspec.graph.onnx.value import Known, Moving, Padded, RowMean, Value, known, known_scalar, known_wholes, spell
+from cimspec.graph.onnx.value import (
+    Coded,
+    Known,
+    Moving,
+    Padded,
+    RowMean,
+    Value,
+    known,
+    known_scalar,
+    known_wholes,
+    spell,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +93,8 @@ def as_moving(builder: Builder, value: Value | None, node: Node) -> Moving:
             raise Problem("lacks an input")
         case Padded():
             raise Problem("reads an image with zeros around it, which only convolutions and mean poolings can")
+        case Coded():
+            raise Problem("reads codes, which only Clip and DequantizeLinear can")
         case _:
             raise Problem("reads the spread of an activation, which is understood inside of layer normalization only")
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +11,13 @@ import numpy.typing as npt
 from cimspec.diag import Span, fail
 from cimspec.graph.graph import Graph
 from cimspec.graph.layer import Layer, Shape
-from cimspec.graph.onnx.builder import MAX_VALUES, Builder
+from cimspec.graph.onnx.builder import MAX_VALUES, Builder, Origin
 from cimspec.graph.onnx.fold import MAX_COMPUTED_BYTES, Folder
 from cimspec.graph.onnx.names import names_of
 from cimspec.graph.onnx.node import Node, Problem
-from cimspec.graph.onnx.passes import drop_unread, fold_affine, order_projections
+from cimspec.graph.onnx.passes import drop_needless_relus, drop_unread, fold_affine, order_projections
 from cimspec.graph.onnx.reader import OnnxFile, read_bytes, read_file
-from cimspec.graph.onnx.value import spell
+from cimspec.graph.onnx.value import Coded, Coding, spell
 from cimspec.graph.onnx.walk import Walk, report
 
 Float32 = npt.NDArray[np.float32]
@@ -57,8 +57,30 @@ def take_over(
     file: OnnxFile, input_shape: Shape | None, *, signed: bool, name: str, span: Span | None
 ) -> tuple[Graph, Weights]:
     """The graph and the weights of a file that has been read."""
+    builder = read_layers(file, input_shape, signed=signed, span=span)
+    fold_affine(builder)
+    taken = name_layers(file, builder, name, span)
+    return taken.graph, taken.weights
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Taken:
+    """A file's network, and where each layer comes from."""
+
+    graph: Graph
+    weights: Weights
+    origins: Mapping[str, Origin]
+    coded: Mapping[str, Coded]  # what layers that make codes make
+    codings: Mapping[str, Coding]  # of stored tensors, by their names
+
+
+def read_layers(
+    file: OnnxFile, input_shape: Shape | None, *, signed: bool, span: Span | None, keeps_codes: bool = False
+) -> Builder:
+    """The layers of a file that its output depends on, and nothing folded yet."""
     shape = _input_shape(file, input_shape, span)
-    builder = Builder(batch_size=file.input.sizes[0] if file.input.sizes else None)
+    batch_size = file.input.sizes[0] if file.input.sizes else None
+    builder = Builder(batch_size, keeps_codes)
     source = builder.input(file.input.name, shape, signed)
     folder = Folder(MAX_COMPUTED_BYTES + 4 * file.stored_bytes)
     walk = Walk(file, builder, folder, {**file.constants, file.input.name: source})
@@ -66,7 +88,12 @@ def take_over(
     if output is None:
         raise report(file, walk.problems, span)
     drop_unread(builder, output.layer)
-    fold_affine(builder)
+    drop_needless_relus(builder)
+    return builder
+
+
+def name_layers(file: OnnxFile, builder: Builder, name: str, span: Span | None) -> Taken:
+    """The network that has been built, with the names of the file."""
     if len(builder.layers) > MAX_LAYERS:
         message = f"`{file.name}` has {len(builder.layers)} layers, more than {MAX_LAYERS}"
         fail("CIM430", message, span, help="export a part of the model")
@@ -76,7 +103,13 @@ def take_over(
     weights, problems = _float_weights(builder, layers)
     if problems:
         raise report(file, problems, span)
-    return graph, {names[number]: own for number, own in weights.items()}
+    return Taken(
+        graph,
+        {names[number]: own for number, own in weights.items()},
+        {names[layer.name]: builder.origins[layer.name] for layer in layers},
+        {names[layer.name]: builder.coded[layer.name] for layer in layers if layer.name in builder.coded},
+        builder.codings,
+    )
 
 
 def _renamed(layer: Layer, names: Mapping[str, str]) -> Layer:

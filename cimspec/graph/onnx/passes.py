@@ -7,12 +7,28 @@ residual block comes before its main branch.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import UnionType
 
 import numpy as np
 
-from cimspec.graph.layer import Add, Affine, BatchNorm, Constant, Conv2d, Input, Layer, LayerNorm, Linear
+from cimspec.graph.graph import Graph
+from cimspec.graph.layer import (
+    Add,
+    Affine,
+    BatchNorm,
+    Clip,
+    Constant,
+    Conv2d,
+    Input,
+    Layer,
+    LayerNorm,
+    Linear,
+    Op,
+    Relu,
+)
 from cimspec.graph.onnx.builder import Builder
 from cimspec.graph.onnx.node import Real
+from cimspec.graph.signs import nonnegative_layers
 
 SAME = 2e-7
 """A factor this near to 1 came from float32 numbers that were to cancel: 6 and 1/6."""
@@ -29,8 +45,35 @@ def drop_unread(builder: Builder, output: str) -> None:
     }
 
 
+def drop_needless_relus(builder: Builder) -> None:
+    """Leave out relus of what is never negative, and what coding.py has put before codes without a sign.
+
+    Where only such codes are made of the input, it counts as never negative.
+    """
+    first, *others = builder.layers.values()
+    readers = [layer for layer in others if first.name in layer.inputs]
+    if builder.keeps_codes and all(_is_before_codes(builder, layer) for layer in readers):
+        builder.layers[first.name] = replace(first, op=Input(signed=False))
+    graph = Graph("", tuple(builder.layers.values()))
+    nonnegative = nonnegative_layers(graph)
+
+    def is_needless(source: Layer, layer: Layer) -> bool:
+        # A sum may count as never negative only because it is a relu that reads it.
+        is_sum = isinstance(source.op, Add) and not nonnegative.issuperset(source.inputs)
+        is_left_out = source.name in nonnegative and not is_sum and layer.name != graph.output.name
+        return is_left_out and (isinstance(layer.op, Relu) or _is_before_codes(builder, layer))
+
+    _leave_out(builder, Relu | Clip, is_needless)
+
+
+def _is_before_codes(builder: Builder, layer: Layer) -> bool:
+    return isinstance(layer.op, Relu | Clip) and builder.origins[layer.name].node.op == "DequantizeLinear"
+
+
 def fold_affine(builder: Builder) -> None:
     """Fold affine layers into the layers before them, where no other layer reads those.
+
+    Weights whose codes are kept take nothing but a bias.
 
     Into weights and bias, into the parameters of a normalization, into another affine layer, into a constant. Those
     that change nothing are left out.
@@ -45,17 +88,17 @@ def fold_affine(builder: Builder) -> None:
         return is_folded
 
     with np.errstate(over="ignore", invalid="ignore"):  # what is too large for float32 is told later
-        _leave_out(builder, folds)
-        _leave_out(builder, lambda _, layer: _is_same(builder.weights[layer.name]))
+        _leave_out(builder, Affine, folds)
+        _leave_out(builder, Affine, lambda _, layer: _is_same(builder.weights[layer.name]))
 
 
-def _leave_out(builder: Builder, is_needless: Callable[[Layer, Layer], bool]) -> None:
-    """Leave out affine layers that are needless, given the layer they read and themselves."""
+def _leave_out(builder: Builder, kind: type[Op] | UnionType, is_needless: Callable[[Layer, Layer], bool]) -> None:
+    """Leave out layers of a kind that are needless, given the layer they read and themselves."""
     renamed: dict[str, str] = {}
     kept: dict[str, Layer] = {}
     for number, layer in builder.layers.items():
         layer = replace(layer, inputs=tuple(renamed.get(name, name) for name in layer.inputs))
-        if isinstance(layer.op, Affine) and is_needless(kept[layer.inputs[0]], layer):
+        if isinstance(layer.op, kind) and is_needless(kept[layer.inputs[0]], layer):
             renamed[number] = layer.inputs[0]
         else:
             kept[number] = layer
@@ -72,6 +115,10 @@ def _fold(builder: Builder, source: Layer, layer: Layer) -> bool:
     if source.shape != layer.shape or source.name not in builder.weights:
         return False
     own = builder.weights[layer.name]
+    if builder.keeps_codes and source.runs_on_crossbars:
+        is_bias = (own["factor"] == 1).all() and not builder.weights[source.name]["bias"].any()
+        if not is_bias:
+            return False
     folded = _folded(source, builder.weights[source.name], own["factor"], own["shift"])
     if folded is None:
         return False

@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from cimspec.graph.layer import Shape
 from cimspec.graph.onnx.node import Array, Problem, Real
@@ -31,6 +32,20 @@ class Known:
             if not np.isfinite(array).all():
                 raise Problem(f"reads the tensor `{self.name}`, which holds NaN or infinite values", code="CIM426")
         return array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Coding:
+    """What a constant was before DequantizeLinear: its codes less their zero points, and what is known of them."""
+
+    codes: npt.NDArray[np.int64]
+    step: Real  # [1], or one for each index of some axis
+    low: int  # what the codes' type, or a Clip, keeps them within
+    high: int
+
+    def is_same(self, other: "Coding") -> bool:
+        """Whether another one says the same."""
+        return np.array_equal(self.step, other.step) and np.array_equal(self.codes, other.codes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +152,19 @@ class Padded:
     sides: tuple[int, int, int, int]
 
 
-Partial = RowMean | Centered | SquaredCentered | Variance | Deviation | Padded
-"""What is no layer yet: only certain operators go on with it. `DequantizeLinear(QuantizeLinear(x))` belongs here."""
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """Codes of an activation. Less their zero point they lie between `low` and `high`, in units of `step`."""
+
+    of: Moving
+    step: float
+    zero_point: int
+    low: int
+    high: int
+
+
+Partial = RowMean | Centered | SquaredCentered | Variance | Deviation | Padded | Coded
+"""What is no layer yet: only certain operators go on with it."""
 
 Value = Known | Moving | Partial
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cimspec.diag import CimError, Diagnostics, Span, did_you_mean
-from cimspec.graph.onnx import arithmetic, functions, image, layout, matrix
+from cimspec.graph.onnx import arithmetic, coding, functions, image, layout, matrix
 from cimspec.graph.onnx.builder import Builder
 from cimspec.graph.onnx.call import Call, Handler, as_moving
 from cimspec.graph.onnx.fold import FOLDABLE, Folder
@@ -18,13 +18,14 @@ HANDLERS: Mapping[str, Handler] = {
     **arithmetic.HANDLERS,
     **functions.HANDLERS,
     **layout.HANDLERS,
+    **coding.HANDLERS,
 }
-"""What each operator becomes. A quantized model needs three more: QuantizeLinear makes a `Partial` of an activation,
-Clip may narrow it, DequantizeLinear takes it back; of constants DequantizeLinear is folded like any other."""
+"""What each operator becomes."""
 
 HELP = {
     "CIM423": "write this part of the model in another way, and export it again",
     "CIM426": "export weights from before the training diverged",
+    "CIM432": f"quantize symmetrically: {coding.SYMMETRIC}",
     "CIM430": "look at the sizes that this node is given, and export the model again",
 }
 MAX_TOLD = 4  # names of nodes that one diagnostic lists
@@ -71,7 +72,8 @@ class Walk:
 
     def _results(self, node: Node, operands: tuple[Value | None, ...]) -> tuple[Value, ...]:
         known = tuple(value for value in operands if isinstance(value, Known))
-        if node.op in FOLDABLE and len(known) == sum(value is not None for value in operands):
+        narrows = node.op == "Clip" and bool(known) and coding.is_integer(known[0].array)
+        if node.op in FOLDABLE and not narrows and len(known) == sum(value is not None for value in operands):
             return self.folder.fold(node, tuple(value if isinstance(value, Known) else None for value in operands))
         made = handler_of(node)(Call(self.builder, node, operands))
         results = made if isinstance(made, tuple) else (made,)

@@ -87,7 +87,7 @@ class Lowered:
 
 
 def lower(graph: Graph, policy: Policy) -> Lowered:
-    """The operations of `graph`; the input tensor is named after the graph's input layer, the output `network.output`."""
+    """The operations of `graph`; the input is called like the graph's input layer, the output `network.output`."""
     return _Lowering(graph, policy).run()
 
 

@@ -16,8 +16,10 @@ SMALLEST_STEP = 1e-8
 CLIPPING = np.linspace(1.0, 0.2, 65)
 """Clipping points tried, as shares of the largest magnitude."""
 STEP_BITS = 12
-"""Significant bits of a step of activations. Pixels have few as well: what does not lie exactly halfway between two
-codes is then so far from it that float32, which other tools compute with, rounds it as float64 does."""
+"""Significant bits of a step of values of few bits, such as pixels: what does not lie exactly halfway between two codes
+is then so far from it that float32, which other tools compute with, rounds it as float64 does."""
+ROUNDED_OTHERWISE = 1e-3
+"""Share of values that float32 rounds to other codes, above which this is no chance, but their few bits."""
 ACTIVATION_SAMPLE = 32768
 """Values that an activation step is fitted to; a share of the nonzero ones, evenly spaced."""
 
@@ -44,7 +46,14 @@ def activation_step(values: npt.NDArray[np.float32], activation_bits: int, *, si
     low, high = activation_range(activation_bits, signed)
     largest = max(float(np.abs(sample).max(initial=0.0)), SMALLEST_STEP * high)
     errors = [_squared_error(sample, np.float32(largest * c / high), low, high).sum() for c in CLIPPING]
-    return shortened(largest * float(CLIPPING[int(np.argmin(errors))]) / high)
+    step = largest * float(CLIPPING[int(np.argmin(errors))]) / high
+    return shortened(step) if _rounded_otherwise(sample, step) > ROUNDED_OTHERWISE else step
+
+
+def _rounded_otherwise(values: npt.NDArray[np.float32], step: float) -> float:
+    """Share of values that float32 rounds to other codes than float64 does."""
+    exact = np.rint(values.astype(np.float64) / step)
+    return float((exact != np.rint(values / np.float32(step))).mean()) if len(values) else 0.0
 
 
 def shortened(step: float) -> float:

@@ -23,7 +23,7 @@ CODES = (
         "CIM503",
         "program computes something else",
         what="The program's instructions do not compute what its operations say.",
-        why="A schedule is executed only if every buffer is written before it is read and every weight is in its place.",
+        why="A schedule is executed only if buffers are written before they are read and every weight is in its place.",
         example="a program in which `write blocks 0..4` was changed to `write blocks 1..4`",
         fix="cimspec compile spec.cim -o spec.cimp, and simulate that",
     ),

@@ -31,7 +31,7 @@ CODES = (
         "CIM423",
         "ONNX operator used in an unsupported way",
         what="The operator is supported, but not with these attributes or operands.",
-        why="Layers compute what the message says they can; anything else would give other numbers than the file means.",
+        why="Layers compute what the message says; anything else would give numbers that the file does not mean.",
         example="a Conv whose weights are computed from the input",
         fix="write this part of the model in another way, and export that again",
     ),

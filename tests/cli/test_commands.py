@@ -117,7 +117,8 @@ def test_run_prints_the_documented_json(finished_run):
     best = result["best"]
     assert {"method", "speedup", "accuracy", "accuracy_loss_pp", "evaluations", "policy"} <= set(best)
     assert set(result["methods"]) == {"rl", "evolution", "random"}
-    assert best["speedup"] == max(each["speedup"] for each in result["methods"].values() if each)
+    found = [each["speedup"] for each in result["methods"].values() if each]
+    assert best["speedup"] == max(found, default=1.0)  # without an answer the 8/8 network stands
     loss = 100 * (result["baseline"]["accuracy"] - best["accuracy"])
     assert best["accuracy_loss_pp"] == pytest.approx(loss)
     assert all(each["evaluations"] <= 20 for each in result["methods"].values() if each)

@@ -156,7 +156,7 @@ def branches(draw, build: Builder) -> None:
     start = build.last
     _, height, width = build.shape
     one = build.conv(draw(st.integers(1, 3)), Window.square(1), source=start)
-    other = draw(st.sampled_from([start, build.conv(draw(st.integers(1, 3)), Window.square(3, 1, 1), source=start)]))
+    other = build.conv(draw(st.integers(1, 3)), Window.square(3, 1, 1), source=start) if draw(st.booleans()) else start
     channels = build.shape_of(one)[0] + build.shape_of(other)[0]
     build.add(Concat(0), (channels, height, width), one, other)
     if draw(st.booleans()):

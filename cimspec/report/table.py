@@ -43,7 +43,7 @@ def _beside(latency_ns: float, before_ns: float) -> tuple[str, str, str]:
 
 def _pipeline_table(cost: Cost, baseline: Cost) -> Table:
     """What a chip with resident weights does as a whole, beside 8/8 bits."""
-    table = _table("pipeline", "", "8/8", "")
+    table = _table("pipeline", "policy", "8/8", "speedup")
     latencies, intervals = (cost.latency_ns, baseline.latency_ns), (cost.interval_ns, baseline.interval_ns)
     table.add_row("latency of one input (us)", *_beside(*latencies))
     table.add_row("interval between inputs (us)", *_beside(*intervals))

@@ -28,7 +28,7 @@ from cimspec.quant.quality import Quality, measure
 from cimspec.quant.samples import sample_inputs
 from cimspec.quant.tables import Tables, quantize
 from cimspec.sim.calibrate import layer_range, seen_inputs
-from cimspec.sim.on_crossbars import How, OnCrossbars, put_on_crossbars, run_moving
+from cimspec.sim.on_crossbars import How, OnCrossbars, distinct_copies, put_on_crossbars, run_moving
 from cimspec.spec.chip import AdcRange, Chip
 
 CACHE_BYTES = 256 * 1024 * 1024
@@ -40,8 +40,8 @@ CELL_BYTES = 2
 CALIBRATED_VECTORS = 128
 """Input vectors that a layer's ADC range is taken from."""
 
-Key = tuple[str, tuple[Precision, ...]]
-"""A tensor, and the precisions of the layers that it depends on."""
+Key = tuple[str, tuple[tuple[Precision, int], ...]]
+"""A tensor, and the precisions and distinct copies of the layers that it depends on."""
 
 
 class ChipEvaluator:
@@ -115,7 +115,7 @@ class ChipEvaluator:
     def _programmed(
         self, program: Program, layer: CrossbarLayer, constants: Constants, seed: int, index: int
     ) -> OnCrossbars:
-        key = (layer.name, layer.op.precision, seed, program.copies(layer))
+        key = (layer.name, layer.op.precision, seed, distinct_copies(program, layer))
         known = self._layers.get(key)
         if known is None:
             known = put_on_crossbars(program, layer, constants, seed=seed, index=index)
@@ -168,6 +168,7 @@ class _Evaluation:
     items: Mapping[str, ProgramItem] = field(init=False)
     keys: dict[str, tuple[str, ...]] = field(default_factory=dict)  # crossbar layers that each tensor depends on
     values: dict[str, Array] = field(default_factory=dict)
+    copies: Mapping[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
         items = {}
@@ -178,6 +179,7 @@ class _Evaluation:
             needed = {name for source in sources(op) for name in self.keys[source]} | set(self._own_layer(op.dst))
             self.keys[op.dst] = tuple(name for name in self.policy.names if name in needed)
         self.items = items
+        self.copies = {layer.name: distinct_copies(self.program, layer) for layer in self.program.layers}
 
     def _own_layer(self, tensor: str) -> tuple[str, ...]:
         """The layer whose precision a tensor has: its output, or its codes, which are named after it."""
@@ -188,7 +190,7 @@ class _Evaluation:
         if tensor == self.program.input:
             return self.evaluator.images
         if tensor not in self.values:
-            key = (tensor, tuple(self.policy[name] for name in self.keys[tensor]))
+            key = (tensor, tuple((self.policy[name], self.copies.get(name, 1)) for name in self.keys[tensor]))
             known = self.evaluator.tensors.get(key)
             if known is None:
                 known = self._computed(tensor)

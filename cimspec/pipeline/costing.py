@@ -99,4 +99,7 @@ def baseline_policy(graph: Graph) -> Policy:
 
 def evaluate(spec: Spec, policy: Policy | None = None) -> Evaluation:
     """Latency and crossbars of `policy` (8/8 if left out) on the spec's chip."""
-    return Evaluation(program_cost(compile_spec(spec, policy)), program_cost(compile_spec(spec)))
+    graph = compiled_graph(spec)  # once: an ONNX file may be large
+    baseline = program_cost(compile_program(graph, baseline_policy(graph), spec.chip))
+    cost = program_cost(compile_program(graph, policy, spec.chip)) if policy else baseline
+    return Evaluation(cost, baseline)

@@ -71,8 +71,8 @@ from cimspec.quant.ops import (
     Wide,
 )
 from cimspec.quant.parameters import ADD_BITS
+from cimspec.quant.scale_axes import scale_axes
 from cimspec.quant.types import result_type
-from cimspec.quant.uniform import scale_axes
 
 OUTPUT = "network.output"
 """Name of the real-valued output tensor; no layer's name has a point in it."""

@@ -1,7 +1,7 @@
 """The real value of one unit of each tensor of integers, carried from operation to operation.
 
-Scales have the shape of their tensor, with 1 along axes where they do not change (`uniform.py` says which may), or are
-a single number `[1]`.
+Scales have the shape of their tensor, with 1 along axes where they do not change (`scale_axes.py` says which may), or
+are a single number `[1]`.
 """
 
 from collections.abc import Mapping

@@ -96,16 +96,20 @@ def put_on_crossbars(
     """The cells that a layer's schedule reads, as they come out for `seed`; `index` is the layer's in the program."""
     matrices, op = program.matrices(layer), layer.op
     assert op.bias is not None, "what moves is written for each input"
-    copies = 1 if program.chip.device.cells_are_exact else program.copies(layer)
     weights = constants[op.weights]
     products = tuple(
         tuple(
             product_layer(layer, matrices, matrix, matrices.weights(matrix, weights), seed, (index, matrix, copy, 0))
             for matrix in range(matrices.count)
         )
-        for copy in range(min(copies, op.invocations))
+        for copy in range(distinct_copies(program, layer))
     )
     return OnCrossbars(layer, matrices, constants[op.bias], products)
+
+
+def distinct_copies(program: Program, layer: CrossbarLayer) -> int:
+    """How many copies of a layer compute something of their own: where cells hold what they should, all are one."""
+    return 1 if program.chip.device.cells_are_exact else min(program.copies(layer), layer.op.invocations)
 
 
 def product_layer(

@@ -33,7 +33,7 @@ class Inputs:
 
     def every(self, first: int, step: int) -> "Inputs":
         """Every `step`-th vector, beginning with the `first`, numbered one after the other."""
-        return Inputs(self.codes, self.origins[first::step], self.offsets, self.first_vector)
+        return Inputs(self.codes, np.ascontiguousarray(self.origins[first::step]), self.offsets, self.first_vector)
 
     def restricted(self, inputs: slice) -> "Inputs":
         """Vectors of some of the inputs."""

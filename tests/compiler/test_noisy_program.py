@@ -12,7 +12,7 @@ from cimspec.sim import Engine, execute, mvm
 from cimspec.sim import layer as layer_module
 from cimspec.sim import programmed as programmed_module
 from cimspec.sim.execute import Machine
-from cimspec.spec.chip import Adc, AdcRange, Chip, Crossbar, Encoding
+from cimspec.spec.chip import Adc, AdcRange, Chip, Crossbar, Encoding, WeightMode
 from cimspec.spec.device import Device, DeviceTable
 from tests.compiler.strategies import Case, cases
 from tests.compiler.test_program import first_product, make_case, one_product, random_codes
@@ -29,9 +29,12 @@ def make_chip(encoding: Encoding = Encoding.OFFSET, device: Device = NOISY) -> C
     return Chip(name="noisy", crossbar=crossbar, adc=Adc(bits=5, range=AdcRange.ROWS_USED), device=device)
 
 
-@settings(max_examples=20, deadline=None)
-@given(cases(), chips(noisy=True), st.integers(0, 2**32))
-def test_both_engines_and_the_shortcut_agree(case: Case, chip: Chip, seed: int):
+@settings(max_examples=30, deadline=None)
+@given(cases(), chips(noisy=True), st.integers(0, 2**32), st.sampled_from([None, 20, 300]))
+def test_both_engines_and_the_shortcut_agree(case: Case, chip: Chip, seed: int, crossbars: int | None):
+    """Where weights stay, every copy of a layer has cells of its own."""
+    if crossbars:
+        chip = chip.model_copy(update={"weights": WeightMode.RESIDENT, "crossbars": crossbars})
     program = compile_program(case.graph, case.policy, chip)
     constants, images = case.network.constants, case.images
     kernel = execute(program, constants, images, seed=seed)

@@ -11,7 +11,7 @@ from cimspec.quant.calibrate import calibrate
 from cimspec.quant.integer import integer_network
 from cimspec.quant.tables import Tables, quantize
 from cimspec.sim.execute import Machine
-from cimspec.spec import Adc, AdcRange, Chip, Crossbar, Device, Encoding
+from cimspec.spec import Adc, AdcRange, Chip, Crossbar, Device, Encoding, WeightMode
 from tests.quant.nets import random_images, random_weights, residual_net
 
 LOSSLESS = Adc(bits=8)
@@ -61,11 +61,19 @@ def test_on_a_chip_that_loses_nothing_it_is_the_integer_network(tables: Tables, 
         assert np.array_equal(evaluator.outputs(policy), network.run(split.images))
 
 
+@pytest.mark.parametrize("crossbars", [None, 200], ids=["reloaded", "resident"])
 @pytest.mark.parametrize("device", [Device(), NOISY], ids=["ideal cells", "noisy cells"])
-def test_each_chip_executes_the_program_on_its_share_of_the_images(tables: Tables, split: Split, device: Device):
+def test_each_chip_executes_the_program_on_its_share_of_the_images(
+    tables: Tables, split: Split, device: Device, crossbars: int | None
+):
+    """Where weights stay, copies of a layer are other cells, and how many there are depends on the whole policy."""
     chip = make_chip(SHORT, device)
+    if crossbars:
+        chip = chip.model_copy(update={"weights": WeightMode.RESIDENT, "crossbars": crossbars})
     evaluator = make_evaluator(tables, split, chip)
-    for policy in random_policies(tables, 3):
+    first, *others = random_policies(tables, 3)
+    widened = Policy(first.names, (*first.precisions[:-1], Precision(8, 8)))  # shares what its first layers made
+    for policy in (first, widened, *others):
         constants = integer_network(tables.graph, quantize(tables, policy)).constants
         program = compile_program(tables.graph, policy, chip)
         scales = {layer.name: evaluator.full_scale(program, layer, constants) for layer in program.layers}

@@ -61,7 +61,7 @@ def test_on_a_chip_that_loses_nothing_it_is_the_integer_network(tables: Tables, 
         assert np.array_equal(evaluator.outputs(policy), network.run(split.images))
 
 
-@pytest.mark.parametrize("crossbars", [None, 200], ids=["reloaded", "resident"])
+@pytest.mark.parametrize("crossbars", [None, 30], ids=["reloaded", "resident"])
 @pytest.mark.parametrize("device", [Device(), NOISY], ids=["ideal cells", "noisy cells"])
 def test_each_chip_executes_the_program_on_its_share_of_the_images(
     tables: Tables, split: Split, device: Device, crossbars: int | None
@@ -72,7 +72,7 @@ def test_each_chip_executes_the_program_on_its_share_of_the_images(
         chip = chip.model_copy(update={"weights": WeightMode.RESIDENT, "crossbars": crossbars})
     evaluator = make_evaluator(tables, split, chip)
     first, *others = random_policies(tables, 3)
-    widened = Policy(first.names, (*first.precisions[:-1], Precision(8, 8)))  # shares what its first layers made
+    widened = Policy(first.names, (*first.precisions[:-1], Precision(8, 8)))  # the first layer has 8 copies, then 7
     for policy in (first, widened, *others):
         constants = integer_network(tables.graph, quantize(tables, policy)).constants
         program = compile_program(tables.graph, policy, chip)

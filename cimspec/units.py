@@ -25,6 +25,8 @@ class Dimension(StrEnum):
     COUNT = "evaluations"
     SHARE = "shares"
     RESISTANCE = "resistance"
+    ENERGY = "energy"
+    AREA = "area"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,13 @@ UNITS: Mapping[str, Unit] = MappingProxyType(
             Unit("ohm", Dimension.RESISTANCE, Fraction(1)),
             Unit("kohm", Dimension.RESISTANCE, Fraction(1000)),
             Unit("Mohm", Dimension.RESISTANCE, Fraction(1000_000)),
+            Unit("fJ", Dimension.ENERGY, Fraction(1, 1000)),
+            Unit("pJ", Dimension.ENERGY, Fraction(1)),
+            Unit("nJ", Dimension.ENERGY, Fraction(1000)),
+            Unit("uJ", Dimension.ENERGY, Fraction(1000_000)),
+            Unit("mJ", Dimension.ENERGY, Fraction(1000_000_000)),
+            Unit("um2", Dimension.AREA, Fraction(1)),
+            Unit("mm2", Dimension.AREA, Fraction(1000_000)),
         )
     }
 )
@@ -82,6 +91,11 @@ Bytes = Annotated[int, Measured(Dimension.BYTES, "_bytes", required=True), Field
 LossPp = Annotated[float, Measured(Dimension.LOSS, "_pp", required=True), Field(ge=0, le=100, allow_inf_nan=False)]
 Share = Annotated[float, Measured(Dimension.SHARE, "", required=False), Field(ge=0, le=1, allow_inf_nan=False)]
 Ohm = Annotated[float, Measured(Dimension.RESISTANCE, "_ohm", required=True), Field(gt=0, le=1e12, allow_inf_nan=False)]
+EnergyPj = Annotated[float, Measured(Dimension.ENERGY, "_pj", required=True), Field(ge=0, le=1e6, allow_inf_nan=False)]
+ArrayEnergyPj = Annotated[
+    float, Measured(Dimension.ENERGY, "_pj", required=True), Field(ge=0, le=1e12, allow_inf_nan=False)
+]
+AreaUm2 = Annotated[float, Measured(Dimension.AREA, "_um2", required=True), Field(ge=0, le=1e10, allow_inf_nan=False)]
 Evaluations = Annotated[int, Measured(Dimension.COUNT, "", required=False)]
 
 

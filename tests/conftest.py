@@ -1,7 +1,7 @@
 """Options of all tests, and the `golden` fixture: compares a text with a file beside the tests."""
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=1000,
         help="random products on which kernels meet their definition; edits of programs that are rejected or harmless",
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Trained weights are kept for these tests alone, those in processes of their own included."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CIMSPEC_CACHE", str(folder))
+        yield folder
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from cimspec.diag import CimError
 from cimspec.graph import build_graph
 from cimspec.graph.layer import Conv2d, Linear
-from cimspec.spec import Device, ModelSpec, Objective, WeightMode, load
+from cimspec.spec import Device, Metric, ModelSpec, Objective, WeightMode, load
 
 SPECS = Path(__file__).parents[1] / "specs"
 CHIPS_ONLY = [SPECS / "paper" / "chip.cim"]
@@ -52,7 +52,7 @@ def test_resident_is_the_quickstart_on_another_chip():
     )
     assert (resident.chip.crossbar, resident.chip.adc) == (quickstart.chip.crossbar, quickstart.chip.adc)
     assert resident.chip.weights is WeightMode.RESIDENT
-    assert resident.search.minimize is Objective.INTERVAL
+    assert resident.search.minimize == Objective.of(Metric.INTERVAL)
 
 
 def test_noisy_is_lossy_with_other_cells():

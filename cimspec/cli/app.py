@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cimspec.cli import check, cost, listing, searching, simulate
+from cimspec.cli import check, comparing, cost, listing, searching, simulate
 from cimspec.cli.boundary import guarded
 
 app = typer.Typer(
@@ -21,7 +21,7 @@ app.command("evaluate")(guarded(cost.evaluate))
 app.command("compile")(guarded(cost.compile_))
 app.command("disassemble")(guarded(cost.disassemble))
 app.command("simulate")(guarded(simulate.simulate))
-app.command("compare")(guarded(searching.compare))
+app.command("compare")(guarded(comparing.compare))
 app.command("explain")(guarded(check.explain))
 app.command("list")(guarded(listing.list_topic))
 

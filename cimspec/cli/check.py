@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cimspec.cli.boundary import INPUT_IS_WRONG, show
-from cimspec.cli.common import Overrides, SpecPath
+from cimspec.cli.common import Overrides, SpecPath, check_own_data, check_weights
 from cimspec.diag import CODES, CimError, Diagnostic, Format, did_you_mean, render
 
 
@@ -14,7 +14,7 @@ def validate(
     overrides: Overrides = None,
     style: Annotated[Format, typer.Option("--format", help="how diagnostics are written")] = Format.FULL,
 ) -> None:
-    """Check a spec: its text, its fields, its hardware, its network's shapes.
+    """Check a spec: its text, its fields, its hardware, its network's shapes, the weights and data in its files.
 
     Example: cimspec validate specs/quickstart.cim --format concise
     """
@@ -24,10 +24,11 @@ def validate(
     try:
         loaded = load(spec, overrides or ())
         graph = open_model(loaded.spec, loaded.spans).graph
+        found = (*check_weights(loaded, graph), *check_own_data(loaded, graph))
     except CimError as error:
         _report(error.diagnostics, style)
         raise typer.Exit(INPUT_IS_WRONG) from None
-    _report(loaded.warnings, style)
+    _report((*loaded.warnings, *found), style)
     if style is Format.FULL:
         chip = loaded.spec.chip.crossbar
         print(

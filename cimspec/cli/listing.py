@@ -1,7 +1,7 @@
 """`cimspec list`: what can be written into a spec, and the diagnostics there are."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -48,9 +48,7 @@ def _rows(topic: Topic) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
 
             return ("search method",), [(method.value,) for method in Method]
         case Topic.DATA:
-            from cimspec.data.builtin import BUILTIN_DATA
-
-            return ("data set",), [(f'builtin("{name}")',) for name in sorted(BUILTIN_DATA)]
+            return ("data", "options"), _data()
         case Topic.CODES:
             return ("code", "title"), [(code.code, code.title) for code in CODES.values()]
 
@@ -60,3 +58,16 @@ def _layers() -> list[tuple[str, ...]]:
     from cimspec.spec.layers import OPS
 
     return [(kind, ", ".join(entry.key for entry in entries(op))) for kind, op in OPS.items()]
+
+
+def _data() -> list[tuple[str, ...]]:
+    from cimspec.data.builtin import BUILTIN_DATA
+    from cimspec.spec import OwnData
+    from cimspec.spec.fields import FromFile, entries, kind_of
+
+    rows: list[tuple[str, ...]] = [(f'builtin("{name}")', "") for name in sorted(BUILTIN_DATA)]
+    for source in get_args(OwnData):
+        files = [entry.key for entry in entries(source) if isinstance(entry.type, FromFile)]
+        options = [entry.key for entry in entries(source) if not isinstance(entry.type, FromFile)]
+        rows.append((f"{kind_of(source)}({', '.join(files)})", ", ".join(options)))
+    return rows

@@ -1,39 +1,96 @@
-"""Commands that train and search: `run` and `compare`."""
+"""`cimspec run`: all that a spec describes, once or with several seeds."""
 
-import shlex
 import sys
-import time
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cimspec.cli.common import AsJson, Overrides, Seed, SpecPath, open_spec, print_json, print_table, progress_bars
+from cimspec.cli.boundary import show
+from cimspec.cli.common import (
+    AsJson,
+    Device,
+    OnDevice,
+    Overrides,
+    Seed,
+    SpecPath,
+    open_spec,
+    print_json,
+    print_table,
+    progress_bars,
+)
+from cimspec.cli.workers import (
+    Address,
+    ExecutorName,
+    Kind,
+    Out,
+    Resume,
+    Workers,
+    command_line,
+    open_workers,
+    result_folder,
+)
 
-Out = Annotated[
-    Path | None,
-    typer.Option(
-        "--out", metavar="DIR", help="folder for results; a second run into it takes up what the first finished"
-    ),
-]
+if TYPE_CHECKING:
+    from cimspec.report import RunReport
 
 
-def run(spec: SpecPath, seed: Seed = 0, out: Out = None, overrides: Overrides = None, as_json: AsJson = False) -> None:
+def run(
+    spec: SpecPath,
+    seed: Seed = 0,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, max=1000, help="runs with so many seeds, from `--seed` on, and their means")
+    ] = 1,
+    out: Out = None,
+    resume: Resume = False,
+    workers: Workers = 1,
+    executor: Kind = ExecutorName.PROCESSES,
+    address: Address = None,
+    overrides: Overrides = None,
+    device: OnDevice = Device.CPU,
+    as_json: AsJson = False,
+) -> None:
     """Do all that the spec describes: train, search, fine-tune, compile, execute, report.
 
     Example: cimspec run specs/quickstart.cim --seed 1 --out runs/first
     """
-    loaded = open_spec(spec, overrides).spec
-    folder = out or Path("runs") / f"{loaded.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    from cimspec.pipeline.running import run as run_spec
-    from cimspec.report import cost_table, run_table
+    loaded = open_spec(spec, overrides, weights=True).spec
+    folder = result_folder(loaded.name, out, resume=resume)
+    from cimspec.quant.device import torch_device
 
+    where = torch_device(device).type
     try:
-        with progress_bars() as progress:
-            report = run_spec(loaded, seed, folder, progress, _command_line(spec, seed, overrides))
+        with open_workers(workers, executor, address) or nullcontext() as pool:
+            if seeds > 1:
+                from cimspec.pipeline.executors import in_this_process
+                from cimspec.pipeline.seeds import SharedRun, run_seeds
+                from cimspec.report import seeds_table
+
+                command = command_line("run", spec, ["--seed", "{seed}"], overrides, where)
+                with progress_bars() as progress:
+                    shared = SharedRun(loaded, folder, command, where)
+                    found = run_seeds(shared, range(seed, seed + seeds), pool or in_this_process(), progress)
+                print_json(found.as_json()) if as_json else print_table(
+                    seeds_table(found), f"\nresults are in {folder}"
+                )
+                return
+            from cimspec.pipeline.running import run as run_spec
+
+            command = command_line("run", spec, ["--seed", str(seed)], overrides, where)
+            reaches = executor is ExecutorName.PROCESSES
+            with progress_bars() as progress:
+                report = run_spec(loaded, seed, folder, progress, command, where, executor=pool, reaches_folder=reaches)
     except KeyboardInterrupt:
         print(f"what was finished is in {folder}; `--out {folder}` takes it up again", file=sys.stderr)
         raise
+    _show(report, folder, as_json=as_json)
+
+
+def _show(report: "RunReport", folder: Path, *, as_json: bool) -> None:
+    from cimspec.report import cost_table, run_table
+
+    show(report.warnings)
     if "program" in report.artifacts and "onnx" not in report.artifacts:
         print("`model.onnx` is left out, it needs the package `onnx`: pip install 'cimspec[onnx]'", file=sys.stderr)
     if "report" not in report.artifacts:
@@ -46,28 +103,3 @@ def run(spec: SpecPath, seed: Seed = 0, out: Out = None, overrides: Overrides = 
         print_table(cost_table(report.baseline_cost, report.baseline_cost))
     else:
         print_table(run_table(report), f"\nresults are in {folder}")
-
-
-def _command_line(spec: str, seed: int, overrides: list[str] | None) -> str:
-    """What gives the same results again, wherever they are written."""
-    options = [part for override in overrides or () for part in ("--set", override)]
-    return shlex.join(["cimspec", "run", spec, "--seed", str(seed), *options])
-
-
-def compare(
-    spec: SpecPath, seed: Seed = 0, out: Out = None, overrides: Overrides = None, as_json: AsJson = False
-) -> None:
-    """Compare the search methods at equal budgets of distinct evaluations, over the spec's `seeds`.
-
-    Example: cimspec compare specs/quickstart.cim --set search.seeds=5
-    """
-    loaded = open_spec(spec, overrides).spec
-    from cimspec.pipeline.comparing import compare as compare_spec
-    from cimspec.report import comparison_table
-
-    with progress_bars() as progress:
-        report = compare_spec(loaded, seed, out, progress)
-    if as_json:
-        print_json(report.as_json())
-    else:
-        print_table(comparison_table(report))

@@ -72,17 +72,17 @@ class Layout:
         """Whether neighbouring columns are subtracted before the ADC."""
         return self.chip.converts_differences and self.columns_per_slice == 2
 
-    @property
+    @cached_property
     def columns(self) -> int:
         """Columns of cells that the layer takes."""
         return self.outputs * self.columns_per_output + (1 if self.encoding is Encoding.OFFSET else 0)
 
-    @property
+    @cached_property
     def row_blocks(self) -> int:
         """Crossbars below each other."""
         return ceil_divide(self.rows, self.chip.crossbar.rows)
 
-    @property
+    @cached_property
     def column_blocks(self) -> int:
         """Crossbars beside each other."""
         return ceil_divide(self.columns, self.chip.crossbar.columns)

@@ -53,7 +53,7 @@ class Matrices:
         """The groups that a matrix holds."""
         return range(matrix * self.bundle, min(self.op.matrices, (matrix + 1) * self.bundle))
 
-    @property
+    @cached_property
     def blocks(self) -> int:
         """Crossbars that all matrices take. A bundle takes one."""
         return self.count * self.first.blocks

@@ -4,7 +4,7 @@ Each operation is a stage that makes its tensor. Digital operations run on the t
 tile doing the share of them that it has of the product's crossbars; a value that an operation reads takes one lane for
 one cycle. What a product on other tiles reads goes over the network once, from and to all tiles of either at the same
 time. A tile's digital unit and its ports serve all layers on the tile, one after the other: `tile_bound_ns` is the time
-of the busiest.
+of the busiest. What is handled and moved for each tensor is counted beside (`work`).
 """
 
 from collections import defaultdict
@@ -37,6 +37,16 @@ INPUT_BITS = 8
 
 
 @dataclass(slots=True)
+class Work:
+    """What a tensor takes for one input, besides crossbars."""
+
+    values: int = 0  # that digital units handle to make it
+    macs: int = 0  # that they do to make it
+    network_bits: float = 0.0  # that other tiles receive of it; each once, whatever the number of copies
+    memory_bits: int = 0  # that come from outside the chip
+
+
+@dataclass(slots=True)
 class SegmentStages:
     """The stages of a segment, in execution order; tensors of earlier segments come from memory."""
 
@@ -46,6 +56,7 @@ class SegmentStages:
     homes: Mapping[str, Home] = field(init=False)
     cuts: dict[str, Cut] = field(default_factory=dict)
     stages: list[Stage] = field(default_factory=list)
+    work: dict[str, Work] = field(default_factory=lambda: defaultdict(Work))  # by tensor
     digital_ns: dict[int, float] = field(default_factory=lambda: defaultdict(float))  # of each tile, for one input
     sent_ns: dict[int, float] = field(default_factory=lambda: defaultdict(float))
     received_ns: dict[int, float] = field(default_factory=lambda: defaultdict(float))
@@ -96,6 +107,7 @@ class SegmentStages:
         self.cuts[tensor.name] = natural_cut(tensor.shape)
         rows, memory = self.cuts[tensor.name].rows, self.program.chip.memory
         bits = INPUT_BITS if tensor.name == self.program.input else tensor.value_bits
+        self.work[tensor.name].memory_bits = tensor.size * bits
         time_ns = cycles_ns(tensor.size * bits, memory.width_bits, memory.cycle_ns)
         row_bytes = ceil_divide(tensor.size * bits, rows * BYTE)
         self.stages.append(Stage(tensor.name, (), rows, rows, network_ns=time_ns / rows, row_bytes=row_bytes))
@@ -164,11 +176,13 @@ class SegmentStages:
         digital = self.program.chip.digital
         if isinstance(op, MatMul):
             macs = op.matrices * op.invocations * op.inputs * op.outputs
+            self.work[op.dst].macs = macs
             return cycles_ns(macs, digital.macs, digital.cycle_ns)
         if isinstance(op, PoolMax | PoolSum):
             values = self.types[op.dst].size * op.window.area
         else:
             values = sum(self.types[name].size for name in sources(op))
+        self.work[op.dst].values = values
         return cycles_ns(values, digital.lanes, digital.cycle_ns)
 
     def _remote(self, name: str) -> dict[Home, IntegerOp]:
@@ -185,6 +199,7 @@ class SegmentStages:
             if self._is_near(home, reader, op):
                 continue
             bits = tensor.size * tensor.value_bits * self._read_share(op)
+            self.work[name].network_bits += bits
             port_ns = cycles_ns(bits, network.width_bits, network.cycle_ns)
             sent = max(sent, port_ns)
             for tile, share in reader.shares.items():

@@ -1,5 +1,6 @@
 """Images with labels, cut into a training, a validation and a test split."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,15 @@ from cimspec.graph.layer import Shape
 
 Images = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
+
+Values = npt.NDArray[np.float32]  # one for each image
+
+
+def extremes(images: Images) -> tuple[Values, Values]:
+    """The smallest and the largest value of each image; NaN where an image holds NaN."""
+    flat = images.reshape(len(images), -1)
+    with np.errstate(invalid="ignore"):
+        return flat.min(axis=1), flat.max(axis=1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +51,21 @@ class Dataset:
     test: Split
 
     @property
+    def splits(self) -> tuple[tuple[str, Split], ...]:
+        """Each split with its name in sentences."""
+        return ("training", self.train), ("validation", self.validation), ("test", self.test)
+
+    @property
+    def digest(self) -> str:
+        """sha256 of images and labels of all splits: what scores depend on, whatever the files are called."""
+        result = hashlib.sha256()
+        for _, split in self.splits:
+            for array in (split.images, split.labels):
+                result.update(f"{array.dtype.str}{array.shape}".encode())
+                result.update(np.ascontiguousarray(array).data)
+        return result.hexdigest()
+
+    @property
     def image_shape(self) -> Shape:
         """`(channels, height, width)`."""
         return tuple(self.train.images.shape[1:])
@@ -48,4 +73,4 @@ class Dataset:
     @property
     def has_negative_pixels(self) -> bool:
         """Whether any split holds a value below zero."""
-        return any(bool((split.images < 0).any()) for split in (self.train, self.validation, self.test))
+        return any(split.images.min(initial=0) < 0 for _, split in self.splits)

@@ -18,10 +18,10 @@ def stratified_order(labels: Labels, seed: int = SPLIT_SEED) -> npt.NDArray[np.i
     The images are shuffled; the one of rank r among the n of its class gets the place (r + 1/2) / n.
     """
     shuffled = np.random.default_rng(seed).permutation(len(labels))
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    _, first, count = np.unique(labels[by_class], return_index=True, return_counts=True)
     place = np.empty(len(labels))
-    for label in np.unique(labels):
-        members = shuffled[labels[shuffled] == label]
-        place[members] = (np.arange(len(members)) + 0.5) / len(members)
+    place[by_class] = (np.arange(len(labels)) - np.repeat(first, count) + 0.5) / np.repeat(count, count)
     return np.lexsort((labels, place))
 
 

@@ -7,13 +7,25 @@ and search, 9xx environment. A code is never given a second meaning.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from cimspec.diag.catalogue import environment, hardware, mapping, names, onnx, policies, syntax, workload
+from cimspec.diag.catalogue import (
+    data,
+    environment,
+    hardware,
+    mapping,
+    names,
+    onnx,
+    policies,
+    searches,
+    syntax,
+    weights,
+    workload,
+)
 from cimspec.diag.catalogue.code import Code
 
 CODES: Mapping[str, Code] = MappingProxyType(
     {
         code.code: code
-        for page in (syntax, names, hardware, workload, onnx, mapping, policies, environment)
+        for page in (syntax, names, hardware, workload, onnx, data, weights, mapping, policies, searches, environment)
         for code in page.CODES
     }
 )

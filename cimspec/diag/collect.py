@@ -4,7 +4,7 @@ A phase reports into a `Diagnostics` and goes on; `raise_if_errors` ends it.
 """
 
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import NoReturn, Self
 
 from cimspec.diag.codes import CODES
 from cimspec.diag.diagnostic import Diagnostic, Label, Severity, Span
@@ -16,6 +16,9 @@ class CimError(Exception):
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics = tuple(diagnostics)
         super().__init__("; ".join(f"{found.code} {found.message}" for found in self.diagnostics))
+
+    def __reduce__(self) -> tuple[type[Self], tuple[tuple[Diagnostic, ...]]]:
+        return type(self), (self.diagnostics,)  # exceptions are else pickled as their text
 
 
 MAX_KEPT = 200  # nobody reads more, and a file that is no spec could give a million

@@ -48,6 +48,23 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
+class Factor:
+    """`energy^0.5`: a name to a power, which is 1 where none is written."""
+
+    name: Word
+    power: Number | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """`latency * energy^0.5`."""
+
+    factors: tuple[Factor, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class ListValue:
     """`[2, 4, 8]`."""
 
@@ -73,7 +90,7 @@ class Call:
     span: Span
 
 
-Value = Word | Number | Text | Range | Shape | ListValue | Call
+Value = Word | Number | Text | Range | Shape | Product | ListValue | Call
 
 
 @dataclass(frozen=True, slots=True)

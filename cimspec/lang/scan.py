@@ -23,7 +23,7 @@ LEXEME = re.compile(
   | (?P<open_string>"[^\n]*)
   | (?P<number>[+-]?(?:[0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
   | (?P<name>[^\W\d]\w*)
-  | (?P<symbol>\.\.|<=|>=|==|[=<>,;%])
+  | (?P<symbol>\.\.|<=|>=|==|[=<>,;%*^])
   | (?P<opening>[{\[(])
   | (?P<closing>[}\])])
   | (?P<strange>.)
@@ -35,7 +35,6 @@ CLOSING = {"{": "}", "[": "]", "(": ")"}
 ADVICE = {
     ":": "a field is written `name = value`",
     "/": "comments start with `#`",
-    "*": "comments start with `#`; shapes are written `1 x 28 x 28`",
     "'": 'write "double quotes"',
     "\N{LEFT DOUBLE QUOTATION MARK}": 'write plain "double quotes"',
     "\N{RIGHT DOUBLE QUOTATION MARK}": 'write plain "double quotes"',

@@ -78,8 +78,8 @@ def position_of(error: UnexpectedInput, length: int) -> int:
 def expected_at(error: UnexpectedInput) -> frozenset[str]:
     """Names of the terminals that could stand at the error."""
     if isinstance(error, UnexpectedToken) and isinstance(error.token, Token):
-        # `%` is a unit as any name is; nobody needs to be told that it could stand wherever a unit could.
-        return frozenset(error.accepts or error.expected or ()) - {"PERCENT"}
+        # `%` is a unit as any name is, and any word could be the first of a product: nobody needs to be told.
+        return frozenset(error.accepts or error.expected or ()) - {"PERCENT", "STAR", "CIRCUMFLEX"}
     return frozenset()
 
 

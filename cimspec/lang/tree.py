@@ -13,11 +13,13 @@ from cimspec.lang.ast import (
     Bound,
     Call,
     Definition,
+    Factor,
     File,
     Import,
     ListValue,
     Number,
     Pin,
+    Product,
     Range,
     Section,
     Shape,
@@ -90,6 +92,29 @@ class _Builder(Transformer_NonRecursive[Token, Any]):
 
     def word(self, _: Meta, children: list[Any]) -> Word:
         return self._word(children[0])
+
+    def factor(self, meta: Meta, children: list[Any]) -> Factor:
+        return self._factor(children[0], children[1], meta)
+
+    def _factor(self, name: Token, power: Token | None, meta: Meta | None = None) -> Factor:
+        word = self._word(name)
+        number = Number(str(power), None, self._token_span(power)) if power else None
+        span = self._span(meta) if meta else word.span.to(number.span) if number else word.span
+        return Factor(word, number, span)
+
+    def product(self, meta: Meta, children: list[Any]) -> Product:
+        first, *rest = children
+        has_power = bool(rest) and isinstance(rest[0], Token)
+        head = self._factor(first, rest[0] if has_power else None)
+        return Product((head, *rest[has_power:]), self._span(meta))
+
+    def product_of(self, meta: Meta, children: list[Any]) -> Assign:
+        name, product = children
+        return Assign(self._word(name), product, self._span(meta))
+
+    def several(self, meta: Meta, children: list[Any]) -> Assign:
+        name, *words = (self._word(child) for child in children)
+        return Assign(name, ListValue(tuple(words), words[0].span.to(words[-1].span)), self._span(meta))
 
     def text(self, meta: Meta, children: list[Any]) -> Text:
         return Text(children[0][1:-1], self._span(meta))

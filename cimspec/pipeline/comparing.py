@@ -1,61 +1,151 @@
-"""What `cimspec compare` does: every method of the spec on one trained network, over several search seeds."""
+"""What `cimspec compare` does: every method of the spec on the same trained networks, over several search seeds.
 
-import time
-from functools import partial
+spec -> networks, one for each training seed -> runs of all methods -> ComparisonReport. Networks, runs and optima are
+tasks for an executor; they give the same numbers whichever it is.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from cimspec.cost import program_cost
 from cimspec.diag import fail
-from cimspec.pipeline.costing import compile_spec
-from cimspec.pipeline.running import folder_or_scratch
-from cimspec.pipeline.workbench import Workbench
+from cimspec.pipeline.executors import Executor, in_this_process
+from cimspec.pipeline.searching import check_search
+from cimspec.pipeline.tasks import (
+    Network,
+    OptimumTask,
+    SearchTask,
+    Shared,
+    find_optimum_of,
+    run_search,
+    train_network,
+)
+from cimspec.pipeline.versions import versions
+from cimspec.pipeline.writing import folder_or_scratch
 from cimspec.quant.optimize import Progress, no_progress
-from cimspec.quant.threads import one_thread
-from cimspec.report import ComparisonReport
-from cimspec.search.evaluation import Account, Store, Trial
-from cimspec.search.methods import search_method
-from cimspec.search.space import build_space
-from cimspec.search.uniform import uniform_trials
-from cimspec.spec import Spec
+from cimspec.report.comparison import Arena, ComparisonReport, Optimum
+from cimspec.spec import SearchSpec, Spec
+
+OWN_MS = {"rl": 5.0, "ddpg": 60.0, "maskable_ppo": 20.0}
+"""Roughly what a method takes itself for each evaluation, for the estimate; the others next to nothing."""
 
 
-def compare(spec: Spec, seed: int = 0, out: Path | None = None, progress: Progress = no_progress) -> ComparisonReport:
-    """Trials of every method for the search seeds 0 .. seeds-1 on the network trained with `seed`.
+def compare(
+    spec: Spec,
+    seed: int = 0,
+    out: Path | None = None,
+    progress: Progress = no_progress,
+    device: str = "cpu",
+    *,
+    executor: Executor | None = None,
+    workers: int = 1,
+    reaches_folder: bool = True,
+    optimum: int = 0,
+    announce: Callable[[str], None] | None = None,
+    command: str = "",
+) -> ComparisonReport:
+    """Runs of every method for the search seeds 0 .. seeds-1, on networks trained with `seed`, `seed` + 1, ...
 
     All methods have the same budget of distinct evaluations; what one of them measured is not measured again for
-    another, but counts for both. Raises `CimError` where the spec has no search or no data.
+    another, but counts for both. `executor` runs the tasks, `workers` at once (here, one after the other, if left out);
+    `reaches_folder` says whether its workers see the same files. With `optimum`, each goal's optimum is looked for in
+    up to so many evaluations. `announce` is told how long the searches may take before they start. Raises `CimError`
+    where the spec has no search or no data.
     """
     search = spec.search
     if search is None:
         fail("CIM606", "the spec has no `search`, and there is nothing to compare")
-    with one_thread(), folder_or_scratch(out) as folder:
-        bench = Workbench.prepare(spec, seed, folder, progress)
-        space = build_space(bench.graph, spec.chip, search)
-        trials: dict[str, tuple[tuple[Trial, ...], ...]] = {}
-        seconds: dict[str, float] = {}
-        with Store(folder / "evaluations.sqlite", bench.digest) as store:
-            score = partial(store.score, measure=bench.score)
-            for method in search.methods:
-                start = time.perf_counter()
-                runs = []
-                for search_seed in range(search.seeds):
-                    account = Account(space, score, search.budget)
-                    search_method(method)(account, search.kl_limits, search_seed)
-                    runs.append(account.trials)
-                    progress(search_seed + 1, search.seeds, f"{method.value}, search seeds")
-                trials[method.value] = tuple(runs)
-                seconds[method.value] = round(time.perf_counter() - start, 2)
-            uniform = uniform_trials(bench.graph, spec.chip, search, score)
+    if spec.training.seed is not None and search.training_seeds > 1:
+        fail(
+            "CIM613",
+            f"`training.seed = {spec.training.seed}` makes all {search.training_seeds} networks the same",
+            help="remove `seed` from `training`, or set `training_seeds = 1`",
+        )
+    check_search(spec, search)
+    with folder_or_scratch(out) as folder:
+        shared = Shared(spec, search, device, folder if reaches_folder else None)
+        if executor is None:
+            executor, shared = in_this_process(), replace(shared, progress=progress)
+        seeds = range(seed, seed + search.training_seeds)
+        networks = executor.run(train_network, seeds, _counter(progress, len(seeds), "networks"), shared=shared)
+        shared = replace(shared, weights={network.training_seed: network.weights for network in networks})
+        if announce:
+            announce(estimate(search, networks, workers))
+        tasks = [
+            SearchTask(each, method, search_seed)
+            for each in seeds
+            for method in search.methods
+            for search_seed in range(search.seeds)
+        ]
+        runs = executor.run(run_search, tasks, _counter(progress, len(tasks), "searches"), shared=shared)
+        optima = _optima(executor, shared, networks, optimum, progress)
     return ComparisonReport(
-        spec.name,
-        spec.digest,
-        seed,
-        search.minimize,
-        program_cost(compile_spec(spec)),
-        space.size,
-        search.budget,
-        search.kl_limits,
-        trials,
-        uniform,
-        seconds,
+        spec_name=spec.name,
+        spec_digest=spec.digest,
+        versions=versions(),
+        minimize=str(search.minimize),
+        metrics=search.metrics,
+        baseline_values=networks[0].baseline.values,
+        space_size=networks[0].space_size,
+        budget=search.budget,
+        goal_names=_goal_names(search, networks[0]),
+        arenas=tuple(
+            Arena(network.training_seed, network.goals, network.uniform, own)
+            for network, own in zip(networks, optima, strict=True)
+        ),
+        runs=tuple(sorted(runs, key=lambda run: search.methods.index(run.method))),
+        command=command,
     )
+
+
+def estimate(search: SearchSpec, networks: Sequence[Network], workers: int) -> str:
+    """How long the searches may take, in words."""
+    evaluation_s = sum(network.seconds_per_evaluation for network in networks) / len(networks)
+    each_s = [search.budget * (evaluation_s + OWN_MS.get(method, 1.0) / 1e3) for method in search.methods]
+    count = len(each_s) * len(networks) * search.seeds
+    seconds = sum(each_s) * len(networks) * search.seeds / workers
+    amount = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    return (
+        f"{count} searches of {search.budget} evaluations, {1e3 * evaluation_s:.0f} ms each, {workers} at a time: "
+        f"about {amount} at most"
+    )
+
+
+def _optima(
+    executor: Executor, shared: Shared, networks: Sequence[Network], evaluations: int, progress: Progress
+) -> list[tuple[Optimum | None, ...]]:
+    """For each network the optima of its goals; None for each where none is looked for."""
+    counts = [len(network.goals) for network in networks]
+    if not evaluations:
+        return [(None,) * count for count in counts]
+    tasks = [
+        OptimumTask(network.training_seed, number, evaluations)
+        for network in networks
+        for number in range(len(network.goals))
+    ]
+    found = iter(executor.run(find_optimum_of, tasks, _counter(progress, len(tasks), "optima"), shared=shared))
+    return [tuple(next(found) for _ in range(count)) for count in counts]
+
+
+def _goal_names(search: SearchSpec, network: Network) -> tuple[str, ...]:
+    """Limits in words; with trade-offs also what is made small."""
+    if not search.pareto:
+        return tuple(str(goal.limit) for goal in network.goals)
+
+    def product(weights: tuple[float, ...]) -> str:
+        powers = zip(search.metrics, weights, strict=True)
+        return " * ".join(metric if weight == 1 else f"{metric}^{weight:g}" for metric, weight in powers if weight)
+
+    return tuple(f"{product(goal.weights)}, {goal.limit}" for goal in network.goals)
+
+
+def _counter(progress: Progress, total: int, text: str) -> Callable[[int, object], None]:
+    """Counts tasks as they end."""
+    done = 0
+
+    def count(_: int, __: object) -> None:
+        nonlocal done
+        done += 1
+        progress(done, total, text)
+
+    return count

@@ -36,6 +36,15 @@ class Evaluation:
             "baseline_interval_us": self.baseline.interval_ns / 1e3,
             "interval_speedup": self.baseline.interval_ns / self.cost.interval_ns,
             "programming_us": self.cost.programming_ns / 1e3,
+            "energy_pj": self.cost.energy_pj,
+            "baseline_energy_pj": self.baseline.energy_pj,
+            "energy_parts_pj": self.cost.energy.by_component,
+            "energy_left_out": list(self.cost.energy.missing),
+            "programming_energy_pj": self.cost.programming_energy_pj,
+            "area_um2": self.cost.area_um2,
+            "baseline_area_um2": self.baseline.area_um2,
+            "area_parts_um2": self.cost.area.by_component,
+            "area_left_out": list(self.cost.area.missing),
             "utilization": self.cost.utilization,
             "buffer_bytes": self.cost.buffer_bytes,
             "tile_buffer_bytes": self.cost.tile_buffer_bytes,
@@ -57,6 +66,8 @@ class Evaluation:
                     "crossbars": layer.crossbars,
                     "copies": layer.copies,
                     "latency_us": layer.latency_ns / 1e3,
+                    "energy_pj": layer.energy_pj,
+                    "area_um2": layer.area_um2,
                     "buffer_bytes": layer.buffer_bytes,
                 }
                 for layer in self.cost.layers
@@ -98,7 +109,7 @@ def baseline_policy(graph: Graph) -> Policy:
 
 
 def evaluate(spec: Spec, policy: Policy | None = None) -> Evaluation:
-    """Latency and crossbars of `policy` (8/8 if left out) on the spec's chip."""
+    """What `policy` (8/8 if left out) costs on the spec's chip."""
     graph = compiled_graph(spec)  # once: an ONNX file may be large
     baseline = program_cost(compile_program(graph, baseline_policy(graph), spec.chip))
     cost = program_cost(compile_program(graph, policy, spec.chip)) if policy else baseline

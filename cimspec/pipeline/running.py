@@ -4,69 +4,66 @@ spec -> Workbench -> trials of every method -> finalists -> fine-tuned candidate
      -> its Program on the test split -> RunReport and files
 """
 
-import json
-import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
-from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from cimspec.compiler import Program, save_program
-from cimspec.diag import fail
-from cimspec.graph import Graph, Policy, policy_as_json
+from cimspec.pipeline.choosing import choose
 from cimspec.pipeline.costing import baseline_policy, compile_spec, evaluate
+from cimspec.pipeline.executors import Executor
+from cimspec.pipeline.infeasible import check_feasible
+from cimspec.pipeline.searching import Contest, check_search
+from cimspec.pipeline.tasks import SearchTask, Shared, run_search
+from cimspec.pipeline.versions import versions
 from cimspec.pipeline.workbench import REPORTED_CHIPS, Candidate, Workbench
-from cimspec.quant.onnx_export import export_qcdq, has_onnx, save_onnx
+from cimspec.pipeline.writing import folder_or_scratch, write_run
+from cimspec.quant.device import full_precision
 from cimspec.quant.onnx_import import open_quantized
 from cimspec.quant.optimize import Progress, no_progress
 from cimspec.quant.threads import one_thread
-from cimspec.report.files import write_text
-from cimspec.report.page import has_page_packages, render_page
 from cimspec.report.run_report import Outcome, RunReport
-from cimspec.report.timeline import write_timeline
-from cimspec.search.evaluation import Account, Score, Store, Trial
+from cimspec.search.evaluation import Store, Trial
 from cimspec.search.finalists import Comparison, Correct, finalists
-from cimspec.search.methods import search_method
-from cimspec.search.objective import objective_ns
-from cimspec.search.space import Space, build_space
-from cimspec.search.uniform import uniform_finalists, uniform_trials
-from cimspec.spec import Method, Objective, SearchSpec, Spec
+from cimspec.search.goal import Goal, front
+from cimspec.search.objective import gain, metric_values
+from cimspec.search.uniform import uniform_finalists
+from cimspec.spec import Metric, SearchSpec, Spec
+from cimspec.spec.search import LATENCY
 
 AS_GIVEN = "as given"
 """What stands for a method where a file says the policy."""
 
 
 def run(
-    spec: Spec, seed: int = 0, out: Path | None = None, progress: Progress = no_progress, command: str = ""
+    spec: Spec,
+    seed: int = 0,
+    out: Path | None = None,
+    progress: Progress = no_progress,
+    command: str = "",
+    device: str = "cpu",
+    *,
+    executor: Executor | None = None,
+    reaches_folder: bool = True,
 ) -> RunReport:
     """Do as much as the spec describes: no data, cost only; no search, the 8/8 network, or a quantized one as it is.
 
     Writes into the folder `out` (nothing is kept if it is None): evaluations as they are made, results at the end; a
     second run into the same folder takes up what the first one finished. `command` is the command line that gives these
-    results, for the report. Raises `CimError` for what the spec lacks.
+    results, for the report. `device` is where torch computes: `cpu`, `cuda` or `auto`. `executor` runs the methods side
+    by side, if it is given; `reaches_folder` says whether its workers see the same files. Raises `CimError` for what
+    the spec lacks.
     """
-    minimize = spec.search.minimize if spec.search else Objective.LATENCY
+    if spec.search:
+        check_search(spec, spec.search)
+    minimize = spec.search.minimize if spec.search else LATENCY
     cost = evaluate(spec).cost
-    report = RunReport(spec.name, spec.digest, seed, _versions(), cost, minimize=minimize, command=command)
+    report = RunReport(spec.name, spec.digest, seed, versions(), cost, minimize=minimize, command=command)
     if spec.data is None:
-        return _written(report, out, compile_spec(spec))
-    with one_thread(), folder_or_scratch(out) as folder:
-        return _Run(spec, seed, out, folder, progress, report).finish()
-
-
-@contextmanager
-def folder_or_scratch(out: Path | None) -> Iterator[Path]:
-    """The folder `out`, made if need be, or one that is removed afterwards."""
-    if out:
-        yield _folder(out)
-    else:
-        with TemporaryDirectory() as scratch:
-            yield Path(scratch)
+        return write_run(report, out, compile_spec(spec))
+    with one_thread(), full_precision(), folder_or_scratch(out) as folder:
+        return _Run(spec, seed, out, folder, progress, report, device, executor, reaches_folder).finish()
 
 
 @dataclass(slots=True)
@@ -77,12 +74,20 @@ class _Run:
     folder: Path
     progress: Progress
     report: RunReport
+    device: str
+    executor: Executor | None
+    reaches_folder: bool
     seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What is told of every policy: what the search looked at, or its latency."""
+        return self.spec.search.metrics if self.spec.search else (Metric.LATENCY,)
 
     def finish(self) -> RunReport:
         model = None if self.spec.search else open_quantized(self.spec.model)
         with self._timed("training"):
-            bench = Workbench.prepare(self.spec, self.seed, self.folder, self.progress)
+            bench = Workbench.prepare(self.spec, self.seed, self.folder, self.progress, self.device)
         with bench:
             if self.spec.search:
                 return self._search(bench, self.spec.search)
@@ -90,47 +95,68 @@ class _Run:
             correct = bench.test_correct(baseline)
             report = self._with_baseline(bench, correct)
             if model is None:
-                return _written(report, self.out, baseline.program, bench.graph, baseline)
+                return write_run(report, self.out, baseline.program, bench.graph, baseline)
             given = bench.given(model)
             outcome = self._compared(AS_GIVEN, bench, given, baseline, correct)
             report = replace(report, best=outcome, methods={AS_GIVEN: outcome})
-            return _written(report, self.out, given.program, model.graph, given)
+            return write_run(report, self.out, given.program, model.graph, given)
 
     def _search(self, bench: Workbench, search: SearchSpec) -> RunReport:
-        space = build_space(bench.graph, self.spec.chip, search)
         with Store(self.folder / "evaluations.sqlite", bench.digest) as store:
-            score = partial(store.score, measure=bench.score)
-            uniform = uniform_trials(bench.graph, self.spec.chip, search, score)
-            contenders = {"uniform": uniform_finalists(uniform, search.kl_limits)}
+            contest = Contest.of(bench, search, store, self.progress)
+            goals, uniform = contest.goals, contest.uniform()
+            check_feasible(contest, uniform)
+            contenders = {"uniform": uniform_finalists(uniform, goals)}
             for policy in (baseline_policy(bench.graph), *(trial.policy for trial in contenders["uniform"][:1])):
                 bench.start(policy)  # needed whatever the methods find
-            trials = {}
-            for method in search.methods:
-                with self._timed(method.value):
-                    trials[method] = search_trials(bench, space, search, method, self.seed, score)
-        evaluations = {method.value: len(found) for method, found in trials.items()} | {"uniform": len(uniform)}
-        contenders |= {method.value: finalists(found, search.kl_limits) for method, found in trials.items()}
+            trials = self._trials(contest, search)
+        evaluations = {method: len(found) for method, found in trials.items()} | {"uniform": len(uniform)}
+        contenders |= {method: finalists(found, _main(goals)) for method, found in trials.items()}
+        traded = trade_off_contenders(trials, goals)
         with self._timed("fine-tuning"):
-            chosen = choose(bench, contenders, search.require.accuracy_loss_pp)
+            chosen = choose(bench, contenders | traded, search.require.accuracy_loss_pp)
         with self._timed("execution"):
             baseline = bench.candidate(baseline_policy(bench.graph))
             correct = bench.test_correct(baseline)
             outcomes = {
-                name: self._outcome(name, bench, baseline, correct, trial, evaluations[name]) if trial else None
-                for name, trial in chosen.items()
+                name: self._outcome(name, bench, baseline, correct, chosen[name], evaluations[name])
+                if chosen[name]
+                else None
+                for name in contenders
             }
             stands = self._outcome("baseline", bench, baseline, correct, None, 0)
+            traded_off = [trial for name in traded if (trial := chosen[name])]
+            trade_offs = tuple(
+                self._outcome("trade-off", bench, baseline, correct, trial, sum(evaluations.values()))
+                for trial in front(traded_off)
+            )
         report = replace(
             self._with_baseline(bench, correct),
             uniform=outcomes.pop("uniform"),
             best=max((each for each in outcomes.values() if each), key=lambda each: each.speedup, default=stands),
             methods=outcomes,
-            space_size=space.size,
+            trade_offs=trade_offs,
+            space_size=contest.space.size,
             allowed_loss_pp=search.require.accuracy_loss_pp,
         )
         assert report.best
         best = bench.candidate(report.best.policy)
-        return _written(report, self.out, best.program, bench.graph, best)
+        return write_run(report, self.out, best.program, bench.graph, best)
+
+    def _trials(self, contest: Contest, search: SearchSpec) -> dict[str, tuple[Trial, ...]]:
+        """What each method tries: here, one after the other, or by the workers of an executor."""
+        if self.executor is None:
+            trials = {}
+            for method in search.methods:
+                with self._timed(method):
+                    trials[method] = contest.run(method, self.seed).trials
+            return trials
+        weights = {self.seed: contest.bench.float_weights}
+        shared = Shared(self.spec, search, self.device, self.folder if self.reaches_folder else None, weights)
+        tasks = [SearchTask(self.seed, method, self.seed) for method in search.methods]
+        runs = self.executor.run(run_search, tasks, shared=shared)
+        self.seconds |= {run.method: round(run.seconds, 2) for run in runs}
+        return {run.method: run.trials for run in runs}
 
     def _outcome(
         self, name: str, bench: Workbench, baseline: Candidate, correct: Correct, trial: Trial | None, evaluations: int
@@ -145,13 +171,13 @@ class _Run:
     ) -> Outcome:
         """What a candidate comes to beside the 8/8 network, whose test images are `correct`."""
         mine = correct if candidate is baseline else bench.test_correct(candidate)
-        before_ns, after_ns = (objective_ns(each.cost, self.report.minimize) for each in (baseline, candidate))
         return Outcome(
             method=name,
             policy=candidate.policy,
             latency_us=candidate.cost.latency_ns / 1e3,
             interval_us=candidate.cost.interval_ns / 1e3,
-            speedup=before_ns / after_ns,
+            values=dict(zip(self.metrics, metric_values(candidate.cost, self.metrics), strict=True)),
+            speedup=gain(baseline.cost, candidate.cost, self.report.minimize),
             accuracy=float(mine.mean()),
             accuracy_by_draw=by_draw(mine),
             test=Comparison.of(correct, mine),
@@ -170,6 +196,7 @@ class _Run:
             evaluated_on=bench.evaluated_on.value if self.spec.search else None,
             test_images=correct.shape[1],
             float_accuracy=bench.float_accuracy(),
+            warnings=bench.warnings,
             seconds=dict(self.seconds),
         )
 
@@ -180,96 +207,23 @@ class _Run:
         self.seconds[stage] = round(time.perf_counter() - start, 2)
 
 
-def search_trials(
-    bench: Workbench, space: Space, search: SearchSpec, method: Method, seed: int, score: Callable[[Policy], Score]
-) -> tuple[Trial, ...]:
-    """What one method tries within its budget, in order."""
-    account = Account(space, score, search.budget, lambda: bench.progress(account.spent, search.budget, method.value))
-    search_method(method)(account, search.kl_limits, seed)
-    bench.progress(search.budget, search.budget, method.value)
-    return account.trials
+def trade_off_contenders(
+    trials: Mapping[str, tuple[Trial, ...]], goals: tuple[Goal, ...]
+) -> dict[str, tuple[Trial, ...]]:
+    """For each mixture of metrics that is traded off the finalists of all methods."""
+    mixtures = list(dict.fromkeys(goal.weights for goal in goals))[1:]
+    everything = tuple({trial.policy: trial for found in trials.values() for trial in found}.values())
+    return {
+        f"trade-off {number}": finalists(everything, tuple(goal for goal in goals if goal.weights == weights))
+        for number, weights in enumerate(mixtures, 1)
+    }
+
+
+def _main(goals: tuple[Goal, ...]) -> tuple[Goal, ...]:
+    """The goals of `minimize` itself."""
+    return tuple(goal for goal in goals if goal.weights == goals[0].weights)
 
 
 def by_draw(correct: Correct) -> tuple[float, ...]:
     """The accuracy on each chip that was drawn."""
     return tuple(map(float, correct.mean(axis=1)))
-
-
-def choose(bench: Workbench, contenders: Mapping[str, tuple[Trial, ...]], allowed_pp: float) -> dict[str, Trial | None]:
-    """For each contender the first of its trials, fastest first, that loses no more than allowed to the 8/8 network.
-
-    Every contender without an answer has one trial in the making.
-    """
-    chosen: dict[str, Trial | None] = dict.fromkeys(contenders)
-    untried = {name: list(trials) for name, trials in contenders.items()}
-    making: dict[str, tuple[Trial, Future[Candidate]]] = {}
-
-    def try_next(name: str) -> None:
-        making.pop(name, None)
-        if untried[name]:
-            trial = untried[name].pop(0)
-            making[name] = (trial, bench.start(trial.policy))
-
-    for name in contenders:
-        try_next(name)
-    baseline = bench.candidate(baseline_policy(bench.graph))
-    while making:
-        wait([future for _, future in making.values()], return_when=FIRST_COMPLETED)
-        for name, (trial, future) in tuple(making.items()):
-            if not future.done():
-                continue
-            if Comparison.of(baseline.validation_correct, future.result().validation_correct).meets(allowed_pp):
-                chosen[name] = trial
-                del making[name]
-            else:
-                try_next(name)
-    return chosen
-
-
-def _folder(path: Path) -> Path:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        fail("CIM903", f"cannot write into `{path}`: {error.strerror}", help="choose another folder with `--out`")
-    return path
-
-
-def _written(
-    report: RunReport,
-    out: Path | None,
-    program: Program,
-    graph: Graph | None = None,
-    best: Candidate | None = None,
-) -> RunReport:
-    """The report with its files: `result.json` last, so that a folder that has one is complete.
-
-    `program` has its timeline written, and `report.html` where the packages that make it are there. `best`, a candidate
-    for `graph`, is written as a Program, and as `model.onnx` where the package `onnx` is there.
-    """
-    if out is None:
-        return report
-    folder = _folder(out)
-    artifacts = {"result": str(folder / "result.json")}
-    try:
-        if graph and best:
-            text, arrays = save_program(best.program, best.constants, folder / "program.cimp")
-            policy = folder / "policy.json"
-            policy.write_text(json.dumps(policy_as_json(best.policy), indent=2) + "\n", encoding="utf-8")
-            artifacts |= {"policy": str(policy), "program": str(text), "constants": str(arrays)}
-            if has_onnx():
-                artifacts["onnx"] = str(save_onnx(export_qcdq(graph, best.parameters), folder / "model.onnx"))
-        if (folder / "evaluations.sqlite").exists():
-            artifacts["evaluations"] = str(folder / "evaluations.sqlite")
-        artifacts["timeline"] = str(write_timeline(program, folder / "timeline.json"))
-        if has_page_packages():
-            artifacts["report"] = str(write_text(folder / "report.html", render_page(report, program)))
-        report = replace(report, artifacts=artifacts)
-        (folder / "result.json").write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        fail("CIM903", f"cannot write into `{folder}`: {error.strerror}", help="choose another folder with `--out`")
-    return report
-
-
-def _versions() -> dict[str, str]:
-    packages = ("cimspec", "numpy", "torch", "deap")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}

@@ -1,6 +1,6 @@
 """One training of one spec, and all that is made from it: scores, fine-tuned candidates, executed Programs.
 
-The search scores policies on the first quarter of the validation split; which of its finalists are good enough, and
+The search scores policies on the first part of the validation split, a quarter unless `scored` says otherwise; which of its finalists are good enough, and
 whether fine-tuning helped them, is decided on the rest: on images that a search has seen, what it found looks better
 than it is. `test_correct` is called at the end, once for each reported policy.
 
@@ -13,7 +13,6 @@ Candidates are made in the background, one on each core: those that are needed i
 import hashlib
 import json
 import os
-from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -21,17 +20,18 @@ from pathlib import Path
 from typing import Protocol, Self, assert_never
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from cimspec.compiler import Program, compile_program
 from cimspec.cost import Cost, program_cost
 from cimspec.data.dataset import Dataset, Split
 from cimspec.data.load import check_data, load_data
-from cimspec.diag import fail
+from cimspec.diag import Diagnostic, fail
 from cimspec.graph import Graph, Policy, open_model
 from cimspec.pipeline.chip_evaluator import ChipEvaluator
+from cimspec.pipeline.weights_cache import WeightsCache, weights_key
 from cimspec.quant.calibrate import calibrate
+from cimspec.quant.device import CPU, torch_device
 from cimspec.quant.evaluator import FakeQuantEvaluator
 from cimspec.quant.execute import float_outputs
 from cimspec.quant.finetune import FineTuner
@@ -44,21 +44,27 @@ from cimspec.quant.quality import Quality
 from cimspec.quant.tables import Tables
 from cimspec.quant.train import train_float
 from cimspec.quant.weights import Weights, fold_batch_norm
+from cimspec.quant.weights_file import has_safetensors, open_weights, save_weights
 from cimspec.search.evaluation import Score
 from cimspec.search.finalists import Correct
+from cimspec.search.objective import metric_values
 from cimspec.search.space import is_lossless
 from cimspec.sim import execute
 from cimspec.sim.calibrate import calibrate_ranges
-from cimspec.spec import AdcRange, Chip, EvaluateOn, Spec
+from cimspec.spec import AdcRange, Chip, EvaluateOn, Metric, ModelSpec, Spec, TrainingSpec
 
 SCORED_SHARE = 0.25
-"""Of the validation split. Few images rank policies (`benchmarks/divergence.py`); to compare accuracies takes many."""
+"""Of the validation split, where there is no search to say. Few images rank policies (`benchmarks/divergence.py`); to
+compare accuracies takes many."""
 
 SEARCHED_CHIPS, DECIDED_CHIPS, REPORTED_CHIPS = range(2), range(100, 103), range(200, 205)
 """Numbers of the chips that are drawn; the seed of a run makes others of them."""
 
 CHIP_SHARE = 0.5
 """Of the images that score, where the chip is looked at: that takes longer, and ranks nearly as well."""
+
+WEIGHTS_FILE = "weights.safetensors"
+"""Of trained weights, in the folder of a run; a spec takes them up with `weights = "..."`."""
 
 CALIBRATION_IMAGES = 256
 """Training images that ADC ranges are taken from while searching."""
@@ -92,6 +98,7 @@ class Workbench:
     graph: Graph  # batch normalization folded
     chip: Chip
     data: Dataset  # its validation split is the part that decides
+    float_weights: Weights  # batch normalization still apart
     tables: Tables
     evaluator: Evaluator
     evaluated_on: EvaluateOn
@@ -99,6 +106,8 @@ class Workbench:
     tuner: FineTuner
     digest: str  # of what scores depend on
     progress: Progress
+    device: torch.device = CPU
+    warnings: tuple[Diagnostic, ...] = ()  # about the data
     _workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(os.cpu_count()))
     _candidates: dict[Policy, Future[Candidate]] = field(default_factory=dict)
     _floor: float | None = None
@@ -111,44 +120,65 @@ class Workbench:
         self._workers.shutdown(cancel_futures=True)
 
     @classmethod
-    def prepare(cls, spec: Spec, seed: int, folder: Path | None, progress: Progress) -> "Workbench":
-        """Load the data, train the float network (or take it from `folder`), and calibrate its quantization."""
+    def prepare(
+        cls,
+        spec: Spec,
+        seed: int,
+        folder: Path | None,
+        progress: Progress,
+        device: str = "cpu",
+        weights: Weights | None = None,
+    ) -> "Workbench":
+        """Load the data, train the float network (or take its weights from a file), and calibrate its quantization.
+
+        `device` is where torch computes: `cpu`, `cuda` or `auto`. Trained weights are left in `folder`. `weights` are
+        those that another process trained in the same way.
+        """
+        where = torch_device(device)
         if spec.data is None:
             fail("CIM403", "the spec has no `data`, and training needs it")
         data = load_data(spec.data)
+        content = data.digest
         model = open_model(spec)
         graph = model.graph
-        check_data(data, graph)
-        trained = _digest(spec, seed)
-        path = folder / f"weights-{trained[:16]}.npz" if folder else None
-        weights = model.weights or _load_weights(path)
+        weights = weights or model.weights or _given(spec, graph)
+        warnings = check_data(data, graph, has_weights=weights is not None)
         if weights is None:
-            weights = train_float(graph, data.train, spec.training, seed=seed, progress=progress)
-            _save_weights(path, weights)
+            weights = _trained(graph, data, spec.training, training_seed(spec, seed), where, progress)
+            if folder and has_safetensors():
+                save_weights(folder / WEIGHTS_FILE, graph, weights)
         folded, folded_weights = fold_batch_norm(graph, weights)
-        scored, decided = data.validation.cut(round(SCORED_SHARE * len(data.validation)))
+        share = spec.search.scored if spec.search else SCORED_SHARE
+        scored, decided = data.validation.cut(round(share * len(data.validation)))
         data = replace(data, validation=decided)
-        tables = calibrate(folded, folded_weights, data.train.images[: spec.training.calibration])
+        tables = calibrate(folded, folded_weights, data.train.images[: spec.training.calibration], device=where)
         on = evaluated_on(spec)
         evaluator: Evaluator
         match on:
             case EvaluateOn.QUANTIZED:
-                evaluator, digest = FakeQuantEvaluator(tables, scored, spec.training.temperature), trained
+                evaluator = FakeQuantEvaluator(tables, scored, spec.training.temperature, device=where)
+                digest = _digest(spec, content, seed, where)
             case EvaluateOn.CHIP:
                 seeds = tuple(chip_seed(seed, number) for number in SEARCHED_CHIPS)
                 calibration = data.train.images[:CALIBRATION_IMAGES]
                 seen, _ = scored.cut(max(1, round(CHIP_SHARE * len(scored))))
                 evaluator = ChipEvaluator(tables, spec.chip, seen, spec.training.temperature, calibration, seeds=seeds)
-                digest = _digest(spec, seed, spec.chip)
+                digest = _digest(spec, content, seed, where, spec.chip)
             case _:
                 assert_never(on)
-        tuner = FineTuner(tables, data, spec.training, seed=seed)
-        return cls(folded, spec.chip, data, tables, evaluator, on, seed, tuner, digest, progress)
+        tuner = FineTuner(tables, data, spec.training, seed=training_seed(spec, seed), device=where)
+        return cls(
+            folded, spec.chip, data, weights, tables, evaluator, on, seed, tuner, digest, progress, where, warnings
+        )
 
     def score(self, policy: Policy) -> Score:
         """What the search sees of `policy`: quantized but not fine-tuned, on the part that scores."""
         quality = self.evaluator.quality(policy)
-        return Score(quality.kl - self._divergence_at_8_bits(), quality.accuracy)
+        return Score(quality.kl - self._divergence_at_8_bits(), quality.accuracy, quality.soft_error)
+
+    def values(self, policy: Policy, metrics: tuple[Metric, ...]) -> tuple[float, ...]:
+        """What the schedule of `policy` takes on the chip, one for each metric."""
+        return metric_values(program_cost(compile_program(self.graph, policy, self.chip)), metrics)
 
     def _divergence_at_8_bits(self) -> float:
         """What the chip costs the 8/8 network, nats; 0 where an evaluation does not look at the chip."""
@@ -216,8 +246,9 @@ class Workbench:
     def float_accuracy(self) -> float:
         """Share of the test images that the float network gets right, 0 .. 1; for the report alone."""
         test = self.data.test
-        outputs = float_outputs(self.tables.graph, self.tables.weights, torch.from_numpy(test.images))
-        return float((outputs.argmax(1).numpy() == test.labels).mean())
+        images = torch.from_numpy(test.images).to(self.device)
+        outputs = float_outputs(self.tables.graph, self.tables.weights, images)
+        return float((outputs.argmax(1).cpu().numpy() == test.labels).mean())
 
     def _compile(self, graph: Graph, policy: Policy, parameters: QuantizedParameters) -> tuple[Program, Constants]:
         network = integer_network(graph, parameters)
@@ -243,35 +274,40 @@ def chip_seed(seed: int, number: int) -> int:
     return seed * 1000 + number
 
 
-def _digest(spec: Spec, seed: int, chip: Chip | None = None) -> str:
+def training_seed(spec: Spec, seed: int) -> int:
+    """The seed of training and fine-tuning in a run with `seed`: the one in the spec, if it has one."""
+    return seed if spec.training.seed is None else spec.training.seed
+
+
+def _given(spec: Spec, graph: Graph) -> Weights | None:
+    """Weights from the file that the spec names, if it does."""
+    read = open_weights(spec.model, graph) if isinstance(spec.model, ModelSpec) else None
+    return read.weights if read else None
+
+
+def _trained(
+    graph: Graph, data: Dataset, training: TrainingSpec, seed: int, device: torch.device, progress: Progress
+) -> Weights:
+    """Weights that an earlier run trained in the same way, or newly trained ones."""
+    cache = WeightsCache.of_user()
+    key = weights_key(graph, data.train, training, seed, device) if cache else ""
+    weights = cache.get(key) if cache else None
+    if weights is None:
+        weights = train_float(graph, data.train, training, seed=seed, device=device, progress=progress)
+        if cache:
+            cache.put(key, weights)
+    return weights
+
+
+def _digest(spec: Spec, data: str, seed: int, device: torch.device, chip: Chip | None = None) -> str:
     """sha256 of what scores depend on: model, data, recipe, seed, the chip if they were measured on it, and version."""
     parts = {
         "version": version("cimspec"),
         "model": spec.model.model_dump(mode="json"),
-        "data": spec.data.model_dump(mode="json") if spec.data else None,
+        "data": data,
         "training": spec.training.model_dump(mode="json"),
         "seed": seed,
+        "device": device.type,
         "chip": chip.model_dump(mode="json") if chip else None,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _save_weights(path: Path | None, weights: Weights) -> None:
-    if path is None:
-        return
-    arrays = {f"{layer}/{name}": array for layer, values in weights.items() for name, array in values.items()}
-    partial = path.with_suffix(".partial.npz")
-    np.savez(partial, allow_pickle=False, **arrays)
-    partial.replace(path)
-
-
-def _load_weights(path: Path | None) -> Weights | None:
-    if path is None or not path.exists():
-        return None
-    weights: dict[str, dict[str, npt.NDArray[np.float32]]] = {}
-    with np.load(path, allow_pickle=False) as arrays:
-        for key in arrays.files:
-            layer, _, name = key.rpartition("/")
-            weights.setdefault(layer, {})[name] = arrays[key]
-    result: Mapping[str, Mapping[str, npt.NDArray[np.float32]]] = weights
-    return result

@@ -18,7 +18,10 @@ COARSE = 5  # nodes of the elastic field along a side
 
 
 def distort(images: Tensor, strength: float, generator: Generator) -> Tensor:
-    """Images [images, channels, height, width], each distorted on its own; `strength` 0 .. 1."""
+    """Images [images, channels, height, width], each distorted on its own; `strength` 0 .. 1.
+
+    Draws are made on the CPU, so that they are the same wherever `images` are.
+    """
     if strength == 0:
         return images
     count = len(images)
@@ -29,9 +32,10 @@ def distort(images: Tensor, strength: float, generator: Generator) -> Tensor:
     cos, sin = torch.cos(turn), torch.sin(turn)
     row_x = torch.stack(((1 + stretch_x) * cos, -sin + shear, shift[:, 0]), 1)
     row_y = torch.stack((sin, (1 + stretch_y) * cos, shift[:, 1]), 1)
-    grid = functional.affine_grid(torch.stack((row_x, row_y), 1), list(images.shape), align_corners=False)
+    turned = torch.stack((row_x, row_y), 1).to(images.device)
+    grid = functional.affine_grid(turned, list(images.shape), align_corners=False)
     nodes = strength * ELASTIC * torch.randn(count, 2, COARSE, COARSE, generator=generator)
-    field = functional.interpolate(nodes, images.shape[2:], mode="bicubic", align_corners=True)
+    field = functional.interpolate(nodes.to(images.device), images.shape[2:], mode="bicubic", align_corners=True)
     return functional.grid_sample(images, grid + field.permute(0, 2, 3, 1), align_corners=False)
 
 
@@ -43,5 +47,6 @@ def add_noise(images: Tensor, deviation: float, generator: Generator) -> Tensor:
     if deviation == 0:
         return images
     low, high = images.amin(), images.amax()
-    scale = deviation * (high - low) * torch.rand(len(images), 1, 1, 1, generator=generator)
-    return images.addcmul(scale, torch.randn(images.shape, generator=generator)).clamp_(low, high)
+    share = torch.rand(len(images), 1, 1, 1, generator=generator).to(images.device)
+    normal = torch.randn(images.shape, generator=generator).to(images.device)
+    return images.addcmul(deviation * (high - low) * share, normal).clamp_(low, high)

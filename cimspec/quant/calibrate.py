@@ -11,6 +11,7 @@ from cimspec.data.dataset import Images
 from cimspec.graph.graph import Graph
 from cimspec.graph.layer import Add, Layer, Product
 from cimspec.graph.signs import nonnegative_layers
+from cimspec.quant.device import CPU
 from cimspec.quant.execute import LayerFunction, Plan, float_function, to_tensors
 from cimspec.quant.parameters import ADD_BITS, FloatArray, activation_range
 from cimspec.quant.samples import input_vectors
@@ -22,18 +23,18 @@ WIDEST_FITTED = 1024
 """Inputs of a layer up to which weights are rounded together; beyond, time and memory would grow too large."""
 
 
-def calibrate(graph: Graph, weights: Weights, images: Images) -> Tables:
+def calibrate(graph: Graph, weights: Weights, images: Images, *, device: torch.device = CPU) -> Tables:
     """Steps for all bits from the float activations on `images` [images, channels, height, width]."""
     layers: dict[str, LayerTable] = {}
     add_scales: dict[str, float] = {}
     nonnegative = nonnegative_layers(graph)
-    compute = float_function(to_tensors(weights))
+    compute = float_function(to_tensors(weights, device))
 
     def observe(layer: Layer, operands: tuple[Tensor, ...]) -> Tensor:
         output = compute(layer, operands)
         if isinstance(layer.op, Add):
             signed = layer.name not in nonnegative
-            add_scales[layer.name] = activation_step(output.numpy(), ADD_BITS, signed=signed)
+            add_scales[layer.name] = activation_step(output.cpu().numpy(), ADD_BITS, signed=signed)
         elif layer.runs_on_crossbars:
             signed = layer.inputs[0] not in nonnegative
             layers[layer.name] = _layer_table(layer, weights.get(layer.name, {}), operands, signed)
@@ -41,15 +42,17 @@ def calibrate(graph: Graph, weights: Weights, images: Images) -> Tables:
 
     function: LayerFunction = observe
     with torch.no_grad():
-        Plan.of(graph).run(torch.from_numpy(images), function)
+        Plan.of(graph).run(torch.from_numpy(images).to(device), function)
     return Tables(graph, weights, layers, add_scales)
 
 
 def _layer_table(layer: Layer, own: LayerWeights, operands: tuple[Tensor, ...], signed: bool) -> LayerTable:
     inputs = operands[0]
-    steps = {bits: activation_step(inputs.numpy(), bits, signed=signed) for bits in TABLE_BITS}
+    values = inputs.cpu().numpy()
+    steps = {bits: activation_step(values, bits, signed=signed) for bits in TABLE_BITS}
     if isinstance(layer.op, Product):
-        stored = {bits: np.array([activation_step(operands[1].numpy(), bits, signed=True)]) for bits in TABLE_BITS}
+        values = operands[1].cpu().numpy()
+        stored = {bits: np.array([activation_step(values, bits, signed=True)]) for bits in TABLE_BITS}
         return LayerTable(stored, steps, signed, None, {}, None)
     weight = own["weight"]
     return LayerTable(
@@ -71,9 +74,9 @@ def coded(values: Tensor, step: float, bits: int, *, signed: bool) -> Tensor:
 def second_moments(layer: Layer, inputs: Tensor) -> FloatArray:
     """Mean of `x x^T` over images and positions, x what each matrix of the layer sees: [groups, inputs, inputs]."""
     vectors = input_vectors(layer, inputs).double()
-    return (vectors.mT @ vectors / vectors.shape[1]).numpy()
+    return (vectors.mT @ vectors / vectors.shape[1]).cpu().numpy()
 
 
 def mean_vector(layer: Layer, inputs: Tensor) -> FloatArray:
     """Mean over images and positions of what each matrix of the layer sees: [groups, inputs]."""
-    return input_vectors(layer, inputs.mean(0, keepdim=True)).mean(1).double().numpy()
+    return input_vectors(layer, inputs.mean(0, keepdim=True)).mean(1).double().cpu().numpy()

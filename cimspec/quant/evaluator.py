@@ -11,6 +11,7 @@ from cimspec.data.dataset import Split
 from cimspec.graph.layer import Layer
 from cimspec.graph.precision import Policy, Precision
 from cimspec.quant.cache import SizedCache
+from cimspec.quant.device import CPU
 from cimspec.quant.execute import Plan, channels_last, float_outputs, to_tensors
 from cimspec.quant.fake import FakeLayer, fake_function, fake_layer
 from cimspec.quant.quality import Quality, measure
@@ -24,14 +25,23 @@ CACHE_BYTES = 256 * 1024 * 1024
 class FakeQuantEvaluator:
     """Measures policies without fine-tuning, divergence at `temperature`. Not for several threads at once."""
 
-    def __init__(self, tables: Tables, split: Split, temperature: float, *, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        split: Split,
+        temperature: float,
+        *,
+        device: torch.device = CPU,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
         self._tables = tables
         self._plan = Plan.of(tables.graph)
-        self._images = channels_last(torch.from_numpy(split.images))
-        self._labels = torch.from_numpy(split.labels)
+        self._device = device
+        self._images = channels_last(torch.from_numpy(split.images).to(device))
+        self._labels = torch.from_numpy(split.labels).to(device)
         self._temperature = temperature
         self._float_outputs = float_outputs(tables.graph, tables.weights, self._images).flatten(1)
-        self._digital = to_tensors(digital_weights(tables.graph, tables.weights))
+        self._digital = to_tensors(digital_weights(tables.graph, tables.weights), device)
         self._segments = _segments(self._plan.layers)
         self._layers: dict[tuple[str, Precision], FakeLayer] = {}
         self._prefixes = PrefixCache(cache_bytes)
@@ -61,7 +71,8 @@ class FakeQuantEvaluator:
     def _layer(self, name: str, precision: Precision) -> FakeLayer:
         key = (name, precision)
         if key not in self._layers:
-            self._layers[key] = fake_layer(self._tables.graph[name], quantize_layer(self._tables, name, precision))
+            parameters = quantize_layer(self._tables, name, precision)
+            self._layers[key] = fake_layer(self._tables.graph[name], parameters, self._device)
         return self._layers[key]
 
 

@@ -44,6 +44,7 @@ from cimspec.graph.layer import (
     Transpose,
 )
 from cimspec.graph.window import Window
+from cimspec.quant.device import CPU
 from cimspec.quant.weights import BATCH_NORM_EPSILON, Weights
 
 Tensors = Mapping[str, Mapping[str, Tensor]]
@@ -264,10 +265,10 @@ def float_function(tensors: Tensors) -> LayerFunction:
     return apply
 
 
-def to_tensors(weights: Weights) -> dict[str, dict[str, Tensor]]:
-    """Copies of `weights` as torch tensors."""
+def to_tensors(weights: Weights, device: torch.device = CPU) -> dict[str, dict[str, Tensor]]:
+    """Copies of `weights` as torch tensors on `device`."""
     return {
-        name: {key: channels_last(torch.tensor(value)) for key, value in values.items()}
+        name: {key: channels_last(torch.tensor(value, device=device)) for key, value in values.items()}
         for name, values in weights.items()
     }
 
@@ -275,13 +276,13 @@ def to_tensors(weights: Weights) -> dict[str, dict[str, Tensor]]:
 def to_weights(tensors: Tensors) -> Weights:
     """Copies of `tensors` as numpy arrays."""
     return {
-        name: {key: value.detach().contiguous().numpy().copy() for key, value in values.items()}
+        name: {key: value.detach().cpu().contiguous().numpy().copy() for key, value in values.items()}
         for name, values in tensors.items()
     }
 
 
 def float_outputs(graph: Graph, weights: Weights, images: Tensor, batch: int = 512) -> Tensor:
-    """Outputs [images, ...] of the float network, computed `batch` images at a time."""
-    plan, apply = Plan.of(graph), float_function(to_tensors(weights))
+    """Outputs [images, ...] of the float network, computed `batch` images at a time, on the device of `images`."""
+    plan, apply = Plan.of(graph), float_function(to_tensors(weights, images.device))
     with torch.no_grad():
         return torch.cat([plan.run(part, apply) for part in torch.split(images, batch)])

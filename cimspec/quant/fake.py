@@ -46,17 +46,17 @@ class FakeLayer:
         return codes @ coded(operands[1], step, bits, signed=True) / self.inverse_step
 
 
-def fake_layer(layer: Layer, parameters: LayerParameters) -> FakeLayer:
-    """The torch form of one layer."""
+def fake_layer(layer: Layer, parameters: LayerParameters, device: torch.device) -> FakeLayer:
+    """The torch form of one layer, on `device`."""
     step = parameters.weight_scale * parameters.input_scale
     low, high = activation_range(parameters.precision.activation_bits, parameters.input_signed)
     inverse = 1 / parameters.input_scale
     if isinstance(layer.op, Product):
         stored = (float(parameters.weight_scale[0]), parameters.precision.weight_bits)
         return FakeLayer(torch.from_numpy(step), torch.zeros(0), inverse, low, high, stored)
-    weight = channels_last(torch.from_numpy(shaped(layer, parameters.weight_codes, step)))
+    weight = channels_last(torch.from_numpy(shaped(layer, parameters.weight_codes, step)).to(device))
     bias = torch.from_numpy((np.rint(parameters.bias / step) * step).astype(np.float32))
-    return FakeLayer(weight, bias, inverse, low, high, None)
+    return FakeLayer(weight, bias.to(device), inverse, low, high, None)
 
 
 def shaped(layer: Layer, codes: WeightCodes, step: FloatArray) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -88,9 +88,9 @@ def fake_function(
 
 
 def fake_outputs(graph: Graph, parameters: QuantizedParameters, images: Tensor, batch: int = 512) -> Tensor:
-    """Outputs [images, ...] of the quantized network, computed `batch` images at a time."""
-    layers = {name: fake_layer(graph[name], own) for name, own in parameters.layers.items()}
-    tensors = to_tensors(parameters.digital)
+    """Outputs [images, ...] of the quantized network, computed `batch` images at a time, on the device of `images`."""
+    layers = {name: fake_layer(graph[name], own, images.device) for name, own in parameters.layers.items()}
+    tensors = to_tensors(parameters.digital, images.device)
     plan, apply = Plan.of(graph), fake_function(graph, parameters.add_scales, tensors, layers.__getitem__)
     with torch.no_grad():
         return torch.cat([plan.run(part, apply) for part in torch.split(images, batch)])

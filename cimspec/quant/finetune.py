@@ -5,6 +5,7 @@ the knowledge in a neural network", 2015). Images and the float network's output
 all policies: this saves a third of the time, and policies are compared on the same draws.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from threading import Event, Lock
 
@@ -12,12 +13,13 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from cimspec.data.dataset import Dataset, Split
+from cimspec.data.dataset import Dataset
 from cimspec.graph.precision import Policy
 from cimspec.quant.augment import distort
+from cimspec.quant.device import CPU
 from cimspec.quant.execute import Plan, float_outputs
 from cimspec.quant.fake import fake_outputs
-from cimspec.quant.optimize import Average, Progress, batches, no_progress, one_cycle
+from cimspec.quant.optimize import Average, Progress, batches, make_optimizer, no_progress, rate
 from cimspec.quant.parameters import QuantizedParameters
 from cimspec.quant.quality import Quality, divergence, measure
 from cimspec.quant.student import Student
@@ -61,10 +63,14 @@ class FineTuner:
     thread (`one_thread`): one network on each core is nearly twice as fast as two cores on each network.
     """
 
-    def __init__(self, tables: Tables, data: Dataset, training: TrainingSpec, *, seed: int) -> None:
+    def __init__(
+        self, tables: Tables, data: Dataset, training: TrainingSpec, *, seed: int, device: torch.device = CPU
+    ) -> None:
         self._tables = tables
         self._train = data.train
-        self._images, self._labels = map(torch.from_numpy, (data.validation.images, data.validation.labels))
+        self._device = device
+        self._images = torch.from_numpy(data.validation.images).to(device)
+        self._labels = torch.from_numpy(data.validation.labels).to(device)
         self._teacher = _teacher_outputs(tables, self._images)
         self._training = training
         self._seed = seed
@@ -83,7 +89,7 @@ class FineTuner:
         before = self._quality(untuned)
         if not self._training.finetune_epochs:
             return FineTuned(policy, untuned, before, before, improved=False)
-        student = Student.of(self._tables, policy)
+        student = Student.of(self._tables, policy, self._device)
         _learn(student, self._prepared(), self._training, self._stopped, progress)
         tuned = student.parameters()
         after = self._quality(tuned)
@@ -98,8 +104,19 @@ class FineTuner:
     def _prepared(self) -> tuple[Lesson, ...]:
         with self._preparing:
             if self._lessons is None:
-                self._lessons = _lessons(self._tables, self._train, self._training, self._seed, self._stopped)
+                self._lessons = tuple(self._draw_lessons())
             return self._lessons
+
+    def _draw_lessons(self) -> Iterator[Lesson]:
+        generator = Generator().manual_seed(self._seed)
+        clean = torch.from_numpy(self._train.images).to(self._device)
+        labels = torch.from_numpy(self._train.labels).to(self._device)
+        for _ in range(self._training.finetune_epochs):
+            _go_on_unless(self._stopped)
+            order = list(batches(len(self._train), self._training.batch, generator))
+            drawn = tuple(distort(clean[chosen], self._training.distortion, generator) for chosen in order)
+            teacher = torch.split(_teacher_outputs(self._tables, torch.cat(drawn)), [len(chosen) for chosen in order])
+            yield Lesson(drawn, tuple(teacher), tuple(labels[chosen] for chosen in order))
 
     def _quality(self, parameters: QuantizedParameters) -> Quality:
         """On the validation split."""
@@ -111,19 +128,6 @@ def _clearly_better(one: Quality, other: Quality) -> bool:
     """Whether `one` beats `other` on the same images by more than chance (sign test, normal approximation)."""
     won, lost = int((one.correct & ~other.correct).sum()), int((other.correct & ~one.correct).sum())
     return won - lost > ONE_SIDED_95 * (won + lost) ** 0.5 and one.loss <= other.loss
-
-
-def _lessons(tables: Tables, train: Split, training: TrainingSpec, seed: int, stopped: Event) -> tuple[Lesson, ...]:
-    generator = Generator().manual_seed(seed)
-    clean, labels = torch.from_numpy(train.images), torch.from_numpy(train.labels)
-    lessons = []
-    for _ in range(training.finetune_epochs):
-        _go_on_unless(stopped)
-        order = list(batches(len(train), training.batch, generator))
-        drawn = tuple(distort(clean[chosen], training.distortion, generator) for chosen in order)
-        teacher = torch.split(_teacher_outputs(tables, torch.cat(drawn)), [len(chosen) for chosen in order])
-        lessons.append(Lesson(drawn, tuple(teacher), tuple(labels[chosen] for chosen in order)))
-    return tuple(lessons)
 
 
 def _teacher_outputs(tables: Tables, images: Tensor) -> Tensor:
@@ -143,7 +147,7 @@ def _learn(
         {"params": list(student.values), "share": 1.0},
         {"params": list(student.steps), "share": training.step_rate},
     ]
-    optimizer = torch.optim.Adam(groups, lr=peak, fused=True)
+    optimizer = make_optimizer(training.optimizer, groups, peak, weight_decay=0.0)
     average = Average([*student.values, *student.steps], AVERAGE_DECAY)
     plan, apply = Plan.of(student.graph), student.function()
     steps, step = sum(len(lesson.batches) for lesson in lessons), 0
@@ -151,7 +155,7 @@ def _learn(
         for images, teacher, labels in zip(lesson.batches, lesson.teacher, lesson.labels, strict=True):
             _go_on_unless(stopped)
             for group in optimizer.param_groups:
-                group["lr"] = peak * group["share"] * one_cycle(step, steps, WARMUP)
+                group["lr"] = peak * group["share"] * rate(training.schedule, step, steps, WARMUP)
             loss = _loss(plan.run(images, apply).flatten(1), teacher, labels, training)
             optimizer.zero_grad()
             torch.autograd.backward(loss)

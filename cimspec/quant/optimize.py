@@ -1,10 +1,15 @@
-"""What float training and fine-tuning share: batches, the learning rate over time, averaged parameters, progress."""
+"""What float training and fine-tuning share: batches, optimizers, the learning rate over time, averages, progress."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, assert_never
 
 import torch
 from torch import Generator, Tensor
+
+from cimspec.spec.training import Optimizer, Schedule
+
+MOMENTUM = 0.9
 
 Progress = Callable[[int, int, str], None]
 """`(done, total, text)`: how far a long computation is."""
@@ -24,6 +29,34 @@ def batches(count: int, batch: int, generator: Generator) -> Iterator[Tensor]:
 def batch_count(count: int, batch: int) -> int:
     """How many batches one pass makes."""
     return max(1, round(count / batch))
+
+
+def make_optimizer(
+    kind: Optimizer, parameters: Iterable[Tensor] | Iterable[dict[str, Any]], learning_rate: float, weight_decay: float
+) -> torch.optim.Optimizer:
+    """The optimizer of `parameters`, or of groups of them."""
+    match kind:
+        case Optimizer.ADAMW:
+            return torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay, fused=True)
+        case Optimizer.SGD:
+            return torch.optim.SGD(
+                parameters, lr=learning_rate, weight_decay=weight_decay, momentum=MOMENTUM, nesterov=True, fused=True
+            )
+        case _:
+            assert_never(kind)
+
+
+def rate(schedule: Schedule, step: int, steps: int, warmup: float) -> float:
+    """The learning rate's factor at `step` of `steps`; `warmup` is for `one_cycle`."""
+    match schedule:
+        case Schedule.ONE_CYCLE:
+            return one_cycle(step, steps, warmup)
+        case Schedule.COSINE:
+            return one_cycle(step, steps, 0.0)
+        case Schedule.CONSTANT:
+            return 1.0
+        case _:
+            assert_never(schedule)
 
 
 def one_cycle(step: int, steps: int, warmup: float) -> float:

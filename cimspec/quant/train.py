@@ -1,7 +1,7 @@
 """Train the float network: Graph + training split -> Weights, batch normalization still apart.
 
-Adam with decoupled weight decay, one cycle of the learning rate, cross-entropy on distorted and noisy images. Batches
-are computed in two halves side by side: two cores help where one operation is too small to share.
+Cross-entropy on distorted and noisy images. Batches are computed in two halves side by side: two cores help where one
+operation is too small to share.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,9 @@ from cimspec.data.dataset import Split
 from cimspec.graph.graph import Graph
 from cimspec.graph.layer import Affine, BatchNorm, Constant, Conv2d, Layer, LayerNorm, Linear, Shape
 from cimspec.quant.augment import add_noise, distort
+from cimspec.quant.device import CPU
 from cimspec.quant.execute import LayerFunction, Plan, channels_last, float_function, to_weights
-from cimspec.quant.optimize import Progress, batch_count, batches, no_progress, one_cycle
+from cimspec.quant.optimize import Progress, batch_count, batches, make_optimizer, no_progress, rate
 from cimspec.quant.weights import BATCH_NORM_EPSILON, Weights
 from cimspec.spec.training import TrainingSpec
 
@@ -29,18 +30,31 @@ CONSTANT_DEVIATION = 0.02  # of class tokens and positions (Dosovitskiy et al., 
 
 
 def train_float(
-    graph: Graph, train: Split, training: TrainingSpec, *, seed: int, progress: Progress = no_progress
+    graph: Graph,
+    train: Split,
+    training: TrainingSpec,
+    *,
+    seed: int,
+    device: torch.device = CPU,
+    progress: Progress = no_progress,
 ) -> Weights:
-    """Weights of the trained network; the same for the same seed, machine and number of threads."""
+    """Weights of the trained network; the same for the same seed, machine and number of threads.
+
+    Random draws are those of the CPU, whatever the device.
+    """
     generator = Generator().manual_seed(seed)
-    tensors = initial_tensors(graph, generator)
+    tensors = {
+        name: {key: value.to(device) for key, value in own.items()}
+        for name, own in initial_tensors(graph, generator).items()
+    }
     parameters = [value for own in tensors.values() for key, value in own.items() if key in TRAINABLE]
     for parameter in parameters:
         parameter.requires_grad_(True)
-    optimizer = torch.optim.AdamW(parameters, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True)
+    optimizer = make_optimizer(training.optimizer, parameters, training.learning_rate, training.weight_decay)
     draws = tuple(_offspring(generator) for _ in range(HALVES))
     functions = tuple(_training_function(tensors, keeps_statistics=half == 0) for half in range(HALVES))
-    plan, images, labels = Plan.of(graph), torch.from_numpy(train.images), torch.from_numpy(train.labels)
+    plan = Plan.of(graph)
+    images, labels = torch.from_numpy(train.images).to(device), torch.from_numpy(train.labels).to(device)
 
     def gradients(half: int, chosen: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         distorted = distort(images[chosen], training.distortion, draws[half])
@@ -52,12 +66,12 @@ def train_float(
     with ThreadPoolExecutor(HALVES) as executor:
         for epoch in range(training.epochs):
             for chosen in batches(len(train), training.batch, generator):
-                optimizer.param_groups[0]["lr"] = training.learning_rate * one_cycle(step, steps, WARMUP)
+                optimizer.param_groups[0]["lr"] = training.learning_rate * rate(training.schedule, step, steps, WARMUP)
                 halves = chosen.tensor_split(HALVES if len(chosen) >= HALVES * SMALLEST_HALF else 1)
                 shares = [len(half) / len(chosen) for half in halves]
                 losses, found = zip(*executor.map(gradients, range(HALVES), halves), strict=True)
                 for parameter, *own in zip(parameters, *found, strict=True):
-                    # Fused Adam reads gradients in the parameter's memory order, whatever their strides say.
+                    # Fused optimizers read gradients in the parameter's memory order, whatever their strides say.
                     parameter.grad = torch.empty_like(parameter).copy_(_weighted(own, shares))
                 optimizer.step()
                 step += 1

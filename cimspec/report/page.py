@@ -6,16 +6,16 @@ imported when it is needed.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 
-from rich.console import Group, RenderableType
 from rich.table import Table
 
 from cimspec.compiler.program import Program
 from cimspec.cost import program_cost
 from cimspec.report.chart import timeline_svg
+from cimspec.report.outcomes import outcomes_table, run_verdict
 from cimspec.report.run_report import RunReport
-from cimspec.report.table import cost_table, outcomes_table, run_verdict
+from cimspec.report.table import cost_table
+from cimspec.report.view import View, render_template, tables_of, view_of
 from cimspec.spec.chip import WeightMode
 
 BITS = "Beside each layer: bits of its weights / of its activations. "
@@ -28,23 +28,6 @@ CAPTIONS = {
     "Digital work on its tiles and sending are in the lower part, where the chip's description gives them a time. "
     "If there are several segments, each begins by writing its layers.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A line of a table."""
-
-    cells: tuple[str, ...]
-    style: str  # classes: `bold`, and `total` below a rule
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A table: the first column is text, the others are numbers."""
-
-    title: str
-    headers: tuple[str, ...]
-    rows: tuple[Row, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,42 +45,38 @@ class Page:
     commands: tuple[str, ...]
 
 
-def has_page_packages() -> bool:
-    """Whether the packages of the extra `report` are there."""
-    return all(find_spec(name) is not None for name in ("jinja2", "matplotlib"))
-
-
 def render_page(report: RunReport, program: Program) -> str:
     """The page of a run. `program` is that of its best policy, or of the 8/8 network where nothing was searched."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
-
     page = make_page(report, program)
-    loader = PackageLoader("cimspec.report", "templates")
-    template = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return template.get_template("report.html").render(page=page, picture=Markup(page.picture)) + "\n"
+    return render_template("report.html", page, page.picture)
 
 
 def make_page(report: RunReport, program: Program) -> Page:
     """All that the page of a run shows."""
     lines = run_verdict(report).splitlines()
-    outcomes = [] if report.baseline_accuracy is None else [_view("Results on the test split", outcomes_table(report))]
-    layers, *totals = _parts(cost_table(program_cost(program), report.baseline_cost))
+    outcomes = (
+        [] if report.baseline_accuracy is None else [view_of("Results on the test split", outcomes_table(report))]
+    )
+    layers, *totals = tables_of(cost_table(program_cost(program), report.baseline_cost))
     is_best = report.best is not None and report.best.method in report.methods
     policy = f"the policy of {report.best.method}" if report.best and is_best else "8/8 bits"
     return Page(
         title=report.spec_name,
         subtitle=_subtitle(program),
         verdicts=(tuple(lines),) if lines else (),
-        results=(*outcomes, *(_view(f"The pipeline with {policy}", table) for table in totals)),
+        results=(*outcomes, *(view_of(f"{_title(table)} with {policy}", table) for table in totals)),
         picture=timeline_svg(program),
         caption=CAPTIONS[program.chip.weights],
-        layers=(_view(f"Layers with {policy}", layers),),
+        layers=(view_of(f"Layers with {policy}", layers),),
         facts=tuple(_facts(report)),
         commands=(report.command,) if report.command else (),
     )
+
+
+def _title(table: Table) -> str:
+    """What a table of totals is about: the word above its first column, without the unit."""
+    words = str(table.columns[0].header).partition(" (")[0]
+    return "The pipeline" if words == "pipeline" else words.capitalize()
 
 
 def _subtitle(program: Program) -> str:
@@ -105,27 +84,6 @@ def _subtitle(program: Program) -> str:
     count = "1 crossbar" if chip.crossbars == 1 else f"{chip.crossbars:,} crossbars"
     cells = f"{crossbar.rows} x {crossbar.columns} {crossbar.cell_bits}-bit cells"
     return f"{program.name} on {chip.name}: {count} of {cells}, {chip.adc.bits}-bit ADC, weights {chip.weights.value}"
-
-
-def _parts(renderable: RenderableType) -> Iterator[Table]:
-    """Tables of the terminal's output."""
-    if isinstance(renderable, Group):
-        for part in renderable.renderables:
-            yield from _parts(part)
-    elif isinstance(renderable, Table):
-        yield renderable
-
-
-def _view(title: str, table: Table) -> View:
-    """The table that the terminal shows."""
-    headers = tuple(str(column.header) for column in table.columns)
-    cells = zip(*(map(str, column.cells) for column in table.columns), strict=True)
-    is_total = False
-    rows = []
-    for row, texts in zip(table.rows, cells, strict=True):
-        rows.append(Row(texts, " ".join(filter(None, (str(row.style or ""), "total" if is_total else "")))))
-        is_total = row.end_section
-    return View(title, headers, tuple(rows))
 
 
 def _facts(report: RunReport) -> Iterator[tuple[str, str]]:
@@ -139,7 +97,7 @@ def _facts(report: RunReport) -> Iterator[tuple[str, str]]:
         yield "seeds of the chips reported on", ", ".join(map(str, report.chip_seeds))
     if report.space_size is not None:
         yield "policies to choose from", f"{report.space_size:.3g}"
-        yield "search made small", report.minimize.value
+        yield "search made small", str(report.minimize)
         yield "search evaluated on", str(report.evaluated_on)
         yield "accuracy loss allowed", f"{report.allowed_loss_pp:g} pp"
     if report.seconds:

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cimspec.cost import Cost
+from cimspec.diag import Diagnostic
 from cimspec.graph import Policy, policy_as_json
 from cimspec.search.finalists import Comparison
-from cimspec.spec.search import Objective
+from cimspec.spec.search import LATENCY, Metric, Objective
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,8 @@ class Outcome:
     policy: Policy
     latency_us: float
     interval_us: float
-    speedup: float  # in what was minimised, over the same network at 8/8 bits on the same chip
+    values: Mapping[Metric, float]  # what the search looked at: ns, pJ, um2, crossbars
+    speedup: float  # gain in what was minimised, over the same network at 8/8 bits on the same chip
     accuracy: float  # 0 .. 1, of the executed Program on the test split, mean over chips
     accuracy_by_draw: tuple[float, ...]  # on each chip that was drawn; one, where its cells are ideal
     test: Comparison  # with the 8/8 network, image by image
@@ -29,10 +31,6 @@ class Outcome:
     fine_tuned: bool  # False where the network without fine-tuning was better on the validation split
     kl: float | None  # divergence from the float network before fine-tuning, validation split, nats; see `Score`
 
-    def time_us(self, objective: Objective) -> float:
-        """The latency or the interval."""
-        return self.latency_us if objective is Objective.LATENCY else self.interval_us
-
     def as_json(self) -> dict[str, Any]:
         """The fields of `result.json`."""
         return {
@@ -40,6 +38,7 @@ class Outcome:
             "speedup": self.speedup,
             "latency_us": self.latency_us,
             "interval_us": self.interval_us,
+            "values": {metric.value: value for metric, value in self.values.items()},
             "accuracy": self.accuracy,
             "accuracy_by_draw": list(self.accuracy_by_draw),
             "accuracy_loss_pp": self.test.loss_pp,
@@ -63,7 +62,7 @@ class RunReport:
     seed: int
     versions: Mapping[str, str]
     baseline_cost: Cost
-    minimize: Objective = Objective.LATENCY  # what speedups are of
+    minimize: Objective = LATENCY  # what speedups are of
     baseline_accuracy: float | None = None
     baseline_accuracy_by_draw: tuple[float, ...] = ()
     chip_seeds: tuple[int, ...] = ()  # of the chips that accuracies are reported on: `cimspec simulate --seed`
@@ -75,10 +74,12 @@ class RunReport:
     methods: Mapping[str, Outcome | None] = field(
         default_factory=dict
     )  # None: nothing that the method found is good enough
+    trade_offs: tuple[Outcome, ...] = ()  # good enough, and none beats another one in all that `pareto` names
     space_size: int | None = None
     allowed_loss_pp: float | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     artifacts: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[Diagnostic, ...] = ()  # of the data
     command: str = ""  # the command line that gives these numbers, where it came from one
 
     def as_json(self) -> dict[str, Any]:
@@ -90,7 +91,7 @@ class RunReport:
             "seed": self.seed,
             "command": self.command,
             "versions": dict(self.versions),
-            "minimize": self.minimize.value,
+            "minimize": str(self.minimize),
             "baseline": {
                 "weight_bits": 8,
                 "activation_bits": 8,
@@ -108,6 +109,7 @@ class RunReport:
             "uniform": self.uniform.as_json() if self.uniform else None,
             "best": self.best.as_json() if self.best else None,
             "methods": {name: outcome.as_json() if outcome else None for name, outcome in self.methods.items()},
+            "trade_offs": [outcome.as_json() for outcome in self.trade_offs],
             "seconds": dict(self.seconds),
             "artifacts": dict(self.artifacts),
         }

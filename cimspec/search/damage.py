@@ -1,20 +1,23 @@
-"""What narrowing each layer costs in divergence: a Bayesian linear model, learned from whole-policy evaluations.
+"""What narrowing each layer costs: a Bayesian linear model of damage, learned from whole-policy evaluations.
 
-The divergence of a policy is modelled as a sum over layers of `weights(l, w) + activations(l, a) + both(l, w, a)`. The
-prior comes from sensitivity probes; every evaluated policy conditions it. A draw from the posterior (Matheron's rule:
-a prior draw corrected by what was observed) is one guess at the whole table, consistent with all that was seen.
+Damage is the divergence from the float network, or the soft error where accuracy is limited (`Measure`). That of a
+policy is modelled as a sum over layers of `weights(l, w) + activations(l, a) + both(l, w, a)`. The prior comes from
+sensitivity probes; every evaluated policy conditions it. A draw from the posterior (Matheron's rule: a prior draw
+corrected by what was observed) is one guess at the whole table, consistent with all that was seen.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
+from scipy.linalg import solve_triangular
 
-from cimspec.search.evaluation import Trial
+from cimspec.search.evaluation import Score, Trial
 from cimspec.search.space import Choice, Option, Space
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 QUARTER_PER_BIT = 0.25
 """Quantization noise power falls by 4 with every bit."""
@@ -24,24 +27,39 @@ INTERACTION = 0.25
 """The same for what weights and activations of one layer do together, relative to their sum."""
 NOISE = 0.1
 """What the additive model leaves unexplained of an observation, relative to it."""
-FLOOR = 1e-5
-"""Divergences below this are not told apart, nats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What is modelled of a trial's score."""
+
+    of: Callable[[Score], float]
+    floor: float  # damages below this are not told apart
+    is_monotone: bool  # fewer bits never do less damage: true but for chance of divergence, not of errors on few images
+
+
+DIVERGENCE = Measure(lambda score: score.kl, 1e-5, is_monotone=True)
+"""Nats."""
+SOFT_ERROR = Measure(lambda score: score.soft_error, 5e-4, is_monotone=False)
+"""0 .. 1."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prior:
-    """Mean damage of each layer's options: `weights[layer][bits]`, `activations[layer][bits]`, nats."""
+    """Mean damage of each layer's options: `weights[layer][bits]`, `activations[layer][bits]`, beyond the widest's."""
 
     weights: tuple[dict[int, float], ...]
     activations: tuple[dict[int, float], ...]
 
 
-def interpolate(probed: dict[int, float], bits: tuple[int, ...], widest: int) -> dict[int, float]:
+def interpolate(
+    probed: dict[int, float], bits: tuple[int, ...], widest: int, floor: float = DIVERGENCE.floor
+) -> dict[int, float]:
     """Damage at each of `bits` from that at the probed ones: linear in its logarithm, a quarter for each bit beyond."""
     if not probed:
-        return dict.fromkeys(bits, FLOOR)
+        return dict.fromkeys(bits, floor)
     known = sorted(probed)
-    logs = [np.log(max(probed[width], FLOOR)) for width in known]
+    logs = [np.log(max(probed[width], floor)) for width in known]
     table: dict[int, float] = {}
     for width in bits:
         if width >= widest:
@@ -58,16 +76,20 @@ def interpolate(probed: dict[int, float], bits: tuple[int, ...], widest: int) ->
 class DamageModel:
     """The posterior over the table of damages. Mutable: `observe` adds what was seen."""
 
-    def __init__(self, space: Space, prior: Prior, floor: float) -> None:
+    def __init__(self, space: Space, prior: Prior, widest: Score, measure: Measure = DIVERGENCE) -> None:
         self._space = space
+        self._measure = measure
         self._wider = [_at_least(options) for options in space.options]
-        self._floor = floor  # divergence of the widest policy
-        self._rows: list[list[int]] = []
+        self._least = measure.of(widest)
+        self._rows: list[IntArray] = []  # parameters that each observation sums
         self._seen: list[float] = []
+        self._noise: list[float] = []
+        self._factor = np.zeros((64, 64))  # lower Cholesky factor of the observations' covariance, grown by rows
         self._build(prior)
 
     def _build(self, prior: Prior) -> None:
         """Number the model's parameters: for every option those of its weights, its activations, and both."""
+        floor = self._measure.floor
         means: list[float] = []
         deviations: list[float] = []
         index: dict[tuple[int, str, int, int], int] = {}
@@ -79,50 +101,75 @@ class DamageModel:
                 deviations.append(deviation)
             return index[key]
 
-        self._parameters: list[npt.NDArray[np.int64]] = []  # for each layer [options, 3]
+        self._parameters: list[IntArray] = []  # for each layer [options, 3]
         for layer, options in enumerate(self._space.options):
             of_layer: list[list[int]] = []
             for option in options:
                 weight_bits, activation_bits = option.precision
                 weights, activations = prior.weights[layer][weight_bits], prior.activations[layer][activation_bits]
                 of_layer.append([
-                    parameter((layer, "w", weight_bits, 0), weights, SPREAD * weights + FLOOR),
-                    parameter((layer, "a", 0, activation_bits), activations, SPREAD * activations + FLOOR),
-                    parameter((layer, "b", *option.precision), 0.0, INTERACTION * (weights + activations) + FLOOR),
+                    parameter((layer, "w", weight_bits, 0), weights, SPREAD * weights + floor),
+                    parameter((layer, "a", 0, activation_bits), activations, SPREAD * activations + floor),
+                    parameter((layer, "b", *option.precision), 0.0, INTERACTION * (weights + activations) + floor),
                 ])  # fmt: skip
             self._parameters.append(np.array(of_layer))
-        self._mean = torch.tensor(means, dtype=torch.float64)
-        self._deviation = torch.tensor(deviations, dtype=torch.float64)
+        self._mean, self._deviation = np.array(means), np.array(deviations)
 
     def observe(self, trial: Trial) -> None:
-        """Condition on an evaluated policy."""
-        self._rows.append(self._indices(trial.choice))
-        self._seen.append(trial.score.kl - self._floor)
+        """Condition on an evaluated policy: the covariance of all observations gains a row, and so does its factor."""
+        row = np.concatenate([self._parameters[layer][option] for layer, option in enumerate(trial.choice)])
+        seen = self._measure.of(trial.score) - self._least
+        noise = NOISE * abs(seen) + self._measure.floor
+        variances = np.zeros(len(self._mean))
+        variances[row] = self._deviation[row] ** 2
+        count = len(self._rows)
+        if count == len(self._factor):
+            self._factor = np.pad(self._factor, (0, count))
+        own = variances.sum() + noise**2
+        if count:
+            covariances = variances[np.stack(self._rows)].sum(axis=1)
+            known = solve_triangular(self._factor[:count, :count], covariances, lower=True, check_finite=False)
+            self._factor[count, :count] = known
+            own -= known @ known
+        # An observation that the others nearly imply leaves less than rounding: its noise is at least what is left.
+        self._factor[count, count] = np.sqrt(max(own, 0.01 * noise**2))
+        self._rows.append(row)
+        self._seen.append(seen)
+        self._noise.append(noise)
 
-    def sample(self, generator: torch.Generator) -> tuple[FloatArray, ...]:
-        """One draw of the damage of every layer's options, nats: never negative, never smaller with fewer bits."""
-        draw = self._mean + self._deviation * torch.randn(len(self._mean), generator=generator, dtype=torch.float64)
+    def mean(self) -> tuple[FloatArray, ...]:
+        """The prior's mean of every layer's options."""
+        return self._by_option(self._mean)
+
+    def sample(self, rng: np.random.Generator) -> tuple[FloatArray, ...]:
+        """One draw of the damage of every layer's options; if monotone, never negative or smaller with fewer bits."""
+        table = self._mean + self._deviation * rng.standard_normal(len(self._mean))
         if self._rows:
-            draw = draw + self._correction(draw, generator)
-        table = draw.numpy()
+            table = table + self._correction(table, rng)
+        return self._by_option(table)
+
+    def _by_option(self, table: FloatArray) -> tuple[FloatArray, ...]:
+        if not self._measure.is_monotone:
+            return tuple(table[parameters].sum(axis=1) for parameters in self._parameters)
         return tuple(
             np.where(wider, np.maximum(table[parameters].sum(axis=1), 0.0), 0.0).max(axis=1)
             for parameters, wider in zip(self._parameters, self._wider, strict=True)
         )
 
-    def _correction(self, draw: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        design = torch.zeros(len(self._rows), len(draw), dtype=torch.float64)
-        design.scatter_(1, torch.tensor(self._rows), 1.0)
-        seen = torch.tensor(self._seen, dtype=torch.float64)
-        noise = NOISE * seen.abs() + FLOOR
-        projected = design * self._deviation**2
-        covariance = projected @ design.T + torch.diag(noise**2)
-        imagined = design @ draw + noise * torch.randn(len(seen), generator=generator, dtype=torch.float64)
-        factor = torch.linalg.cholesky(covariance)
-        return projected.T @ torch.cholesky_solve((seen - imagined).unsqueeze(1), factor).squeeze(1)
+    def _correction(self, draw: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """What the draw has to change by to agree with the observations, up to their noise."""
+        rows, count = np.stack(self._rows), len(self._rows)
+        imagined = draw[rows].sum(axis=1) + np.array(self._noise) * rng.standard_normal(count)
+        factor = self._factor[:count, :count]
+        half = solve_triangular(factor, np.array(self._seen) - imagined, lower=True, check_finite=False)
+        weights = solve_triangular(factor, half, lower=True, trans=1, check_finite=False)
+        pulled = np.bincount(rows.ravel(), np.repeat(weights, rows.shape[1]), minlength=len(draw))
+        return np.asarray(self._deviation**2 * pulled)
 
-    def _indices(self, choice: Choice) -> list[int]:
-        return [int(number) for layer, option in enumerate(choice) for number in self._parameters[layer][option]]
+
+def choice_damage(table: tuple[FloatArray, ...], choice: Choice) -> float:
+    """The sum of a choice's entries."""
+    return float(sum(damages[index] for damages, index in zip(table, choice, strict=True)))
 
 
 def _at_least(options: tuple[Option, ...]) -> npt.NDArray[np.bool_]:

@@ -1,10 +1,11 @@
 """Evaluations: what a policy is worth on the validation split, counted once for each method and kept on disk.
 
-Policy -> divergence from the float network, and time. Budgets count distinct policies; asking again is free.
+Policy -> divergence from the float network, accuracy, and what it takes. Budgets count distinct policies; asking again
+is free.
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,7 @@ class Score:
     """Mean divergence from the float network, at the temperature of fine-tuning, nats. On a chip: beyond what the 8/8
     network diverges there, so that limits mean the same; negative where fewer bits suit the chip better."""
     accuracy: float  # 0 .. 1
+    soft_error: float = 0.0  # 0 .. 1: like 1 - accuracy, but smooth
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Trial:
 
     choice: Choice
     policy: Policy
-    time_ns: float  # what the search makes small
+    values: tuple[float, ...]  # what it takes, one for each of the space's metrics: (latency in ns,)
     score: Score
 
 
@@ -52,11 +54,11 @@ class Store:
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
             self._database.execute(
-                "CREATE TABLE IF NOT EXISTS evaluations (digest TEXT, policy TEXT, kl REAL, accuracy REAL,"
+                "CREATE TABLE IF NOT EXISTS scores (digest TEXT, policy TEXT, kl REAL, accuracy REAL, soft_error REAL,"
                 " PRIMARY KEY (digest, policy))"
             )
             rows = self._database.execute(
-                "SELECT policy, kl, accuracy FROM evaluations WHERE digest = ?", (digest,)
+                "SELECT policy, kl, accuracy, soft_error FROM scores WHERE digest = ?", (digest,)
             ).fetchall()
         except sqlite3.Error as error:
             fail(
@@ -64,7 +66,7 @@ class Store:
                 f"cannot use the evaluations in `{path}`: {error}",
                 help="delete the file, or choose another folder with `--out`",
             )
-        self._known = {policy: Score(kl, accuracy) for policy, kl, accuracy in rows}
+        self._known = {policy: Score(*values) for policy, *values in rows}
 
     def __enter__(self) -> Self:
         return self
@@ -84,8 +86,8 @@ class Store:
             score = measure(policy)
             with self._database:
                 self._database.execute(
-                    "INSERT OR REPLACE INTO evaluations VALUES (?, ?, ?, ?)",
-                    (self._digest, key, score.kl, score.accuracy),
+                    "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)",
+                    (self._digest, key, score.kl, score.accuracy, score.soft_error),
                 )
             self._known[key] = score
         return self._known[key]
@@ -128,13 +130,15 @@ class Account:
             if self.spent >= self.budget:
                 raise BudgetSpentError
             policy = self.space.policy(choice)
-            self._trials[choice] = Trial(choice, policy, self.space.time_ns(choice), self._score(policy))
+            self._trials[choice] = Trial(choice, policy, self.space.values(choice), self._score(policy))
             if self._on_trial:
                 self._on_trial()
         return self._trials[choice]
 
-
-def fastest_under(trials: tuple[Trial, ...], kl_limit: float) -> Trial | None:
-    """The fastest trial that diverges by at most `kl_limit`; of equally fast ones the closest to the float network."""
-    feasible = [trial for trial in trials if trial.score.kl <= kl_limit]
-    return min(feasible, key=lambda trial: (trial.time_ns, trial.score.kl), default=None)
+    def evaluate_all(self, choices: Iterable[Choice]) -> list[Trial]:
+        """The trials of as many `choices` as the budget allows, in their order."""
+        found = []
+        for choice in choices:
+            if self.knows(choice) or self.spent < self.budget:
+                found.append(self.evaluate(choice))
+        return found

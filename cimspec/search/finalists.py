@@ -1,8 +1,9 @@
 """From trials to the policies worth fine-tuning, and the comparison that decides among them.
 
-A finalist is the trial that diverges least among those that are about as fast as the fastest one under a limit on
-divergence; a tighter limit is there in case none of the others is good enough. Finalists are compared with the 8/8
-network image by image on the validation split; the fastest that loses at most the allowed accuracy wins.
+A finalist is the trial that diverges least among those that are about as fast as the fastest one under a goal's limit;
+a tighter limit is there in case none of the others is good enough. Finalists are compared with the 8/8 network image by
+image on the validation split; the fastest that loses at most the allowed accuracy wins. "Fast" means little of whatever
+is made small.
 """
 
 import math
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cimspec.search.evaluation import Trial, fastest_under
+from cimspec.search.evaluation import Trial
+from cimspec.search.goal import DivergenceLimit, Goal
 
 Correct = npt.NDArray[np.bool_]
 """Which images a network gets right: [draws, images], a row for each chip that was drawn."""
@@ -27,20 +29,29 @@ TIGHTER = 0.5
 """One further limit, relative to the tightest one."""
 
 
-def finalists(trials: tuple[Trial, ...], kl_limits: tuple[float, ...]) -> tuple[Trial, ...]:
-    """The finalist of each limit and of a tighter one, without repetition, fastest first."""
-    limits = (*kl_limits, TIGHTER * min(kl_limits))
-    found = {trial.policy: trial for limit in limits if (trial := finalist(trials, limit))}
-    return tuple(sorted(found.values(), key=lambda trial: trial.time_ns))
+def finalists(trials: tuple[Trial, ...], goals: tuple[Goal, ...]) -> tuple[Trial, ...]:
+    """The finalist of each goal and of tighter ones, without repetition; what takes least by the first goal first."""
+    found = {trial.policy: trial for goal in (*goals, *_tighter(goals)) if (trial := finalist(trials, goal))}
+    return tuple(sorted(found.values(), key=lambda trial: goals[0].objective(trial.values)))
 
 
-def finalist(trials: tuple[Trial, ...], kl_limit: float) -> Trial | None:
-    """The trial that diverges least among those about as fast as the fastest one under the limit."""
-    fastest = fastest_under(trials, kl_limit)
+def finalist(trials: tuple[Trial, ...], goal: Goal) -> Trial | None:
+    """The trial that diverges least among those about as fast as the fastest one under the goal's limit."""
+    fastest = goal.best(trials)
     if fastest is None:
         return None
-    near = [trial for trial in trials if trial.time_ns <= fastest.time_ns * ABOUT_AS_FAST]
-    return min(near, key=lambda trial: (trial.score.kl, trial.time_ns))
+    slowest = goal.objective(fastest.values) * ABOUT_AS_FAST
+    near = [trial for trial in trials if goal.objective(trial.values) <= slowest]
+    return min(near, key=lambda trial: (trial.score.kl, goal.objective(trial.values)))
+
+
+def _tighter(goals: tuple[Goal, ...]) -> list[Goal]:
+    """For each objective one further limit on divergence, below the tightest."""
+    limits = [goal.limit.nats for goal in goals if isinstance(goal.limit, DivergenceLimit)]
+    if not limits:
+        return []
+    limit = DivergenceLimit(TIGHTER * min(limits))
+    return [Goal(limit, weights) for weights in dict.fromkeys(goal.weights for goal in goals)]
 
 
 @dataclass(frozen=True, slots=True)

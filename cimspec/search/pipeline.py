@@ -4,8 +4,8 @@ Loads of all options -> crossbars at a given interval between inputs, and the in
 whose copies do P products of `turn` each keeps up the interval T with `ceil(P / floor(T / turn))` of them.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -23,10 +23,17 @@ class Pipeline:
 
     crossbars: int
     loads: tuple[tuple[Load | None, ...], ...]  # layer by layer; None where crossbars have nothing to do
-    time_ns: Callable[[Policy], float]  # of a whole policy: digital work, network and segments included
+    values: Callable[[Policy], tuple[float, ...]]  # of a whole policy: digital work, network and segments included
 
-    def bound_ns(self, choice: Sequence[int]) -> float:
+    _bounds_ns: dict[tuple[int, ...], float] = field(default_factory=dict)  # those asked for so far
+
+    def bound_ns(self, choice: tuple[int, ...]) -> float:
         """The interval that crossbars need for one option of each layer; 0 where they cannot hold them all at once."""
+        if choice not in self._bounds_ns:
+            self._bounds_ns[choice] = self._interval_ns(choice)
+        return self._bounds_ns[choice]
+
+    def _interval_ns(self, choice: tuple[int, ...]) -> float:
         loads = [load for own, index in zip(self.loads, choice, strict=True) if (load := own[index])]
         if not loads or sum(load.blocks for load in loads) > self.crossbars:
             return 0.0

@@ -3,14 +3,15 @@
 import numpy as np
 
 from cimspec.search.evaluation import Account
+from cimspec.search.goal import Goal
 
 PATIENCE = 1000
 """Draws in a row that may be known already before the search gives up."""
 
 
-def search_randomly(account: Account, kl_limits: tuple[float, ...], seed: int) -> None:
-    """Spend the account's budget on distinct random policies; they serve all limits alike."""
-    del kl_limits
+def search_randomly(account: Account, goals: tuple[Goal, ...], seed: int) -> None:
+    """Spend the account's budget on distinct random policies; they serve all goals alike."""
+    del goals
     rng = np.random.default_rng(seed)
     sizes = [len(options) for options in account.space.options]
     repeats = 0

@@ -1,12 +1,12 @@
 """Reinforcement learning by posterior sampling: model-based, an exact planner, and mutations of the best.
 
-An episode walks the layers; the state is the layer and the time spent, the action its precision, the reward minus
+An episode walks the layers; the state is the layer and what was spent, the action its precision, the reward minus
 the damage to the network's output. Only the end of an episode shows a number: the divergence of the whole policy. The
 agent keeps a posterior over the damages (damage.py), and for each episode draws one table from it (Thompson sampling;
-Osband et al., "(More) efficient reinforcement learning via posterior sampling", 2013), plans the fastest policy that
-the table allows (planner.py), and evaluates it. Some episodes change a few layers of one of the best policies, or plan
-for less damage in the time reached. Episodes take turns among the limits; what they teach serves all. This is not
-the DDPG agent of arXiv 2601.21737.
+Osband et al., "(More) efficient reinforcement learning via posterior sampling", 2013), plans what takes least by that
+table (planner.py), and evaluates it; if it is known, what takes less still. Some episodes change a few layers of one of
+the best policies, or plan for less damage at the same objective. Episodes take turns among the goals; what they teach
+serves all. This is not the DDPG agent of arXiv 2601.21737 (ddpg.py).
 """
 
 from contextlib import suppress
@@ -14,21 +14,24 @@ from dataclasses import dataclass, field
 from itertools import cycle
 
 import numpy as np
-import torch
 
-from cimspec.quant.threads import one_thread
-from cimspec.search.damage import DamageModel, Prior, interpolate
-from cimspec.search.evaluation import Account, BudgetSpentError, Trial, fastest_under
+from cimspec.search.damage import DIVERGENCE, SOFT_ERROR, DamageModel, FloatArray, Measure
+from cimspec.search.evaluation import Account, BudgetSpentError, Trial
 from cimspec.search.finalists import ABOUT_AS_FAST
-from cimspec.search.planner import plan, plan_least
-from cimspec.search.space import Choice
+from cimspec.search.goal import DivergenceLimit, Goal
+from cimspec.search.planner import Task, plan_least, plans
+from cimspec.search.probes import probe
+from cimspec.search.space import Choice, IntArray
 
-PROBED_ACTIVATION_BITS = (2, 4)
 ELITES = 5
-ATTEMPTS = 8
-"""Draws for a policy that is new and faster before an episode is given up."""
-PATIENCE = 3
-"""Episodes in a row, for each limit, that may find nothing new before the search ends."""
+MUTANTS = 64
+"""Changed policies of which an episode evaluates one."""
+MUTANTS_OF_PIPELINE = 8
+"""Of these, how many are looked at closely where that takes a schedule."""
+PATIENCE = 25
+"""Episodes in a row, for each goal, that may find nothing new before the search ends."""
+
+Damages = tuple[FloatArray, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,98 +44,102 @@ class Agent:
     """Plans aim at a limit between this and `loosest`, relative to the limit in force."""
     loosest: float = 1.3
     polish: float = 0.25
-    """Share of episodes that look for less damage in about the same time, not for less time."""
+    """Share of episodes that look for less damage at about the same objective, not for less of that; none where
+    accuracy is limited, of which more is no use."""
 
 
-def search_by_rl(account: Account, kl_limits: tuple[float, ...], seed: int, agent: Agent | None = None) -> None:
+def search_by_rl(account: Account, goals: tuple[Goal, ...], seed: int, agent: Agent | None = None) -> None:
     """Spend the account's budget: sensitivity probes first, then episodes."""
-    with one_thread(), suppress(BudgetSpentError):
-        _Episodes(account, kl_limits, seed, agent or Agent()).run()
+    with suppress(BudgetSpentError):
+        _Episodes(account, goals, seed, agent or Agent()).run()
 
 
 @dataclass(slots=True)
 class _Episodes:
     account: Account
-    kl_limits: tuple[float, ...]
+    goals: tuple[Goal, ...]
     seed: int
     agent: Agent
     rng: np.random.Generator = field(init=False)
-    generator: torch.Generator = field(init=False)
+    measure: Measure = field(init=False)
     model: DamageModel = field(init=False)
+    widest: Trial = field(init=False)
 
     def run(self) -> None:
         self.rng = np.random.default_rng(self.seed)
-        self.generator = torch.Generator().manual_seed(self.seed)
-        widest = self.account.evaluate(self.account.space.widest())
-        self.model = DamageModel(self.account.space, self._probe(widest), widest.score.kl)
+        limited = all(isinstance(goal.limit, DivergenceLimit) for goal in self.goals)
+        self.measure = DIVERGENCE if limited else SOFT_ERROR
+        self.widest, prior = probe(self.account, self.measure)
+        self.model = DamageModel(self.account.space, prior, self.widest.score, self.measure)
         for trial in self.account.trials:
             self.model.observe(trial)
         failures = 0
-        for limit in cycle(self.kl_limits):
-            if self.account.is_exhausted or failures >= PATIENCE * len(self.kl_limits):
+        for goal in cycle(self.goals):
+            if self.account.is_exhausted or failures >= PATIENCE * len(self.goals):
                 return
-            choice = self._next(limit)
+            choice = self._next(goal)
             failures = failures + 1 if choice is None else 0
             if choice is not None:
                 self.model.observe(self.account.evaluate(choice))
 
-    def _probe(self, widest: Trial) -> Prior:
-        """Narrow one layer at a time: every weight width, and a few activation widths."""
-        weights, activations = [], []
-        for layer, options in enumerate(self.account.space.options):
-            precisions = [option.precision for option in options]
-            top = precisions[widest.choice[layer]]
-            by_weight, by_activation = {}, {}
-            for index, precision in enumerate(precisions):
-                alone = (*widest.choice[:layer], index, *widest.choice[layer + 1 :])
-                if precision.activation_bits == top.activation_bits and precision != top:
-                    by_weight[precision.weight_bits] = self._damage(alone, widest)
-                elif precision.weight_bits == top.weight_bits and precision.activation_bits in PROBED_ACTIVATION_BITS:
-                    by_activation[precision.activation_bits] = self._damage(alone, widest)
-            widths = zip(*precisions, strict=True)
-            weight_bits, activation_bits = (tuple(sorted(set(bits))) for bits in widths)
-            weights.append(interpolate(by_weight, weight_bits, top.weight_bits))
-            activations.append(interpolate(by_activation, activation_bits, top.activation_bits))
-        return Prior(tuple(weights), tuple(activations))
+    def _next(self, goal: Goal) -> Choice | None:
+        """A new policy that may take less than the best one for the goal, or None if none was found."""
+        incumbent = goal.best(self.account.trials)
+        task = Task(self.account.space, goal, (incumbent or self.widest).values)
+        table = self.model.sample(self.rng)
+        aim = self._scale(goal) * self.rng.uniform(self.agent.tightest, self.agent.loosest)
+        if incumbent is None:
+            return self._planned(task, table, aim, np.inf)
+        if self.measure.is_monotone and self.rng.random() < self.agent.polish:
+            return self._polished(task, table, incumbent)
+        least = goal.objective(incumbent.values)
+        ways = [self._mutated, self._planned]
+        if self.rng.random() >= self.agent.mutate:
+            ways.reverse()
+        return ways[0](task, table, aim, least) or ways[1](task, table, aim, least)
 
-    def _damage(self, choice: Choice, widest: Trial) -> float:
-        return self.account.evaluate(choice).score.kl - widest.score.kl
+    def _planned(self, task: Task, table: Damages, aim: float, least: float) -> Choice | None:
+        """What takes least by the table within the aim, or what takes less still: the first that is new."""
+        return next((choice for choice in plans(task, table, aim) if self._is_better(task.goal, choice, least)), None)
 
-    def _next(self, limit: float) -> Choice | None:
-        """A new policy that may be faster than the fastest under `limit`, or None if none was found."""
-        incumbent = fastest_under(self.account.trials, limit)
-        fastest = incumbent.time_ns if incumbent else np.inf
-        if incumbent and (fastest <= self.account.space.least_time_ns or self.rng.random() < self.agent.polish):
-            return self._polished(fastest)
-        mutate = incumbent is not None and self.rng.random() < self.agent.mutate
-        for _ in range(ATTEMPTS):
-            choice = self._mutated(limit) if mutate else self._planned(limit)
-            if choice is None:
-                continue
-            space = self.account.space
-            if not self.account.knows(choice) and space.bound_ns(choice) < fastest and space.time_ns(choice) < fastest:
+    def _is_better(self, goal: Goal, choice: Choice, least: float) -> bool:
+        """Whether a policy is new and takes less."""
+        if self.account.knows(choice) or goal.objective(self.account.space.bounds(choice)) >= least:
+            return False
+        return goal.objective(self.account.space.values(choice)) < least
+
+    def _scale(self, goal: Goal) -> float:
+        """The damage that the goal allows; of a limit on accuracy, the largest that was seen to be allowed."""
+        if isinstance(goal.limit, DivergenceLimit):
+            return goal.limit.nats
+        least = self.measure.of(self.widest.score)
+        allowed = [self.measure.of(trial.score) - least for trial in goal.feasible(self.account.trials)]
+        return max([*allowed, self.measure.floor])
+
+    def _polished(self, task: Task, table: Damages, incumbent: Trial) -> Choice | None:
+        """A new policy that takes about as much as the best one, planned for the least damage."""
+        choice = plan_least(task, table, incumbent.choice, ABOUT_AS_FAST)
+        allowed = task.goal.objective(incumbent.values) * ABOUT_AS_FAST
+        return choice if choice is not None and self._is_better(task.goal, choice, allowed) else None
+
+    def _mutated(self, task: Task, table: Damages, aim: float, least: float) -> Choice | None:
+        """One of the best policies with one to three layers changed: what takes least of those within the aim."""
+        mutants = self._mutants(task.goal)
+        damages = np.asarray(sum(own[mutants[:, layer]] for layer, own in enumerate(table)))
+        costs = np.asarray(sum(own[mutants[:, layer]] for layer, own in enumerate(task.costs())))
+        order = np.lexsort((np.where(damages > aim, damages, costs), damages > aim))
+        tried = MUTANTS_OF_PIPELINE if self.account.space.pipeline else MUTANTS
+        for index in order[:tried]:
+            choice = tuple(int(gene) for gene in mutants[index])
+            if self._is_better(task.goal, choice, least):
                 return choice
-            mutate = incumbent is not None and self.rng.random() < self.agent.mutate
         return None
 
-    def _polished(self, fastest: float) -> Choice | None:
-        """A new policy about as fast as the fastest one, planned for the least damage."""
-        for _ in range(ATTEMPTS):
-            choice = plan_least(self.account.space, self.model.sample(self.generator), fastest * ABOUT_AS_FAST)
-            if choice is not None and not self.account.knows(choice):
-                return choice
-        return None
-
-    def _planned(self, limit: float) -> Choice | None:
-        aim = limit * self.rng.uniform(self.agent.tightest, self.agent.loosest)
-        return plan(self.account.space, self.model.sample(self.generator), aim)
-
-    def _mutated(self, limit: float) -> Choice:
-        """One of the fastest policies under `limit`, with one to three layers changed."""
-        feasible = [trial for trial in self.account.trials if trial.score.kl <= limit]
-        elites = sorted(feasible, key=lambda trial: trial.time_ns)[:ELITES]
-        genes = list(elites[self.rng.integers(len(elites))].choice)
-        changes = min(len(genes), int(self.rng.integers(1, 4)))
-        for layer in self.rng.choice(len(genes), size=changes, replace=False):
-            genes[layer] = int(self.rng.integers(len(self.account.space.options[layer])))
-        return tuple(genes)
+    def _mutants(self, goal: Goal) -> IntArray:
+        """Mutants of one of the best policies: `[MUTANTS, layers]`."""
+        elites = sorted(goal.feasible(self.account.trials), key=lambda trial: goal.objective(trial.values))[:ELITES]
+        elite = np.array(elites[self.rng.integers(len(elites))].choice)
+        sizes = np.array([len(options) for options in self.account.space.options])
+        order = self.rng.random((MUTANTS, len(sizes))).argsort(axis=1)
+        changed = order < self.rng.integers(1, 4, size=(MUTANTS, 1))
+        return np.where(changed, self.rng.integers(sizes, size=(MUTANTS, len(sizes))), elite)

@@ -21,6 +21,19 @@ from cimspec.spec.chip import (
     Subtraction,
     WeightMode,
 )
+from cimspec.spec.data_source import (
+    BuiltinData,
+    CifarData,
+    Color,
+    Fit,
+    FolderData,
+    IdxData,
+    LabelSet,
+    Layout,
+    NpzData,
+    OwnData,
+    Preparation,
+)
 from cimspec.spec.device import Device, DeviceTable
 from cimspec.spec.model_file import OnnxModelSpec, OnnxSource
 from cimspec.spec.operations import (
@@ -55,11 +68,11 @@ from cimspec.spec.operations import (
     TokensSpec,
     TransposeSpec,
 )
-from cimspec.spec.search import EvaluateOn, Keep, Method, Objective, Requirements, SearchSpec
+from cimspec.spec.search import EvaluateOn, Keep, LimitOn, Method, Metric, Objective, Requirements, SearchSpec
 from cimspec.spec.spec import Spec
 from cimspec.spec.tile import Digital, Memory, Network, Tile
 from cimspec.spec.training import TrainingSpec
-from cimspec.spec.workload import BuiltinData, DataSpec, LayerSpec, ModelSpec
+from cimspec.spec.workload import DataSpec, LayerSpec, ModelSpec
 
 __all__ = [
     # bind: a file -> a spec
@@ -99,6 +112,16 @@ __all__ = [
     "LayerSpec",
     "DataSpec",
     "BuiltinData",
+    "OwnData",
+    "NpzData",
+    "IdxData",
+    "CifarData",
+    "FolderData",
+    "Preparation",
+    "Fit",
+    "Layout",
+    "Color",
+    "LabelSet",
     # operations: what a layer can be
     "OpSpec",
     "InputSpec",
@@ -137,5 +160,7 @@ __all__ = [
     "Requirements",
     "Objective",
     "EvaluateOn",
+    "LimitOn",
     "Method",
+    "Metric",
 ]

@@ -2,8 +2,11 @@
 
 import hashlib
 from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -25,8 +28,24 @@ class FileModel(SpecModel):
         """The content of the file; None after reporting what is wrong with it."""
 
 
+class ProductModel(SpecModel):
+    """A product of powers of a few words: `latency * energy^0.5`. Of a subclass, `Word` are the words."""
+
+    Word: ClassVar[type[StrEnum]]
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """Marks a text that is one of some words, which are known when a file is read: those of installed packages too."""
+
+    names: Callable[[], tuple[str, ...]]
+
+
 class NamedFile(SpecModel):
     """A file that a later step reads: `onnx("m.onnx")`. What it holds is part of the spec, where it is is not."""
+
+    MAY_BE_FILE: ClassVar[bool] = True
+    MAY_BE_FOLDER: ClassVar[bool] = False
 
     path: Path = Field(exclude=True)
     shown: str = Field(exclude=True)  # as diagnostics name it

@@ -8,7 +8,7 @@ from pydantic import Field
 from cimspec.spec.base import SpecModel
 from cimspec.spec.device import Device
 from cimspec.spec.tile import Digital, Memory, Network, Tile
-from cimspec.units import Bits, TimeNs
+from cimspec.units import AreaUm2, ArrayEnergyPj, Bits, EnergyPj, TimeNs
 
 Lines = Annotated[int, Field(ge=1, le=16384)]
 
@@ -140,6 +140,13 @@ class Crossbar(SpecModel):
         default=False,
         description="whether DAC, crossbar and ADC work at once, each on a read of its own, or one after the other",
     )
+    read_energy_pj: ArrayEnergyPj | None = Field(
+        default=None,
+        description="energy of one read of the array, whatever it holds: one step of the inputs, `active_rows` at "
+        "most; without DACs and ADCs",
+    )
+    write_energy_pj: ArrayEnergyPj | None = Field(default=None, description="energy to write a whole crossbar")
+    area_um2: AreaUm2 | None = Field(default=None, description="area of one array, without DACs and ADCs")
 
     @property
     def reads_unit_column(self) -> bool:
@@ -179,6 +186,12 @@ class Adc(SpecModel):
     conversion_latency_ns: TimeNs | None = Field(
         default=None, description="time of one conversion; part of `crossbar.read_latency` if left out"
     )
+    energy_pj: EnergyPj | None = Field(
+        default=None, description="energy of one conversion: of a column's sum, or of a difference of two"
+    )
+    area_um2: AreaUm2 | None = Field(
+        default=None, description="area of one ADC; `columns_per_adc` says how many a crossbar has"
+    )
 
     @property
     def codes(self) -> int:
@@ -199,6 +212,10 @@ class Dac(SpecModel):
     latency_ns: TimeNs | None = Field(
         default=None, description="time to drive the rows once; part of `crossbar.read_latency` if left out"
     )
+    energy_pj: EnergyPj | None = Field(
+        default=None, description="energy to drive one row for one step, whatever its digit"
+    )
+    area_um2: AreaUm2 | None = Field(default=None, description="area of one row's DAC")
 
 
 class Chip(SpecModel):

@@ -29,6 +29,7 @@ NEEDS = (
     ("memory.width", ("memory.cycle",), "it is moved in a cycle"),
     ("memory.cycle", ("memory.width",), "it is not said what is moved in a cycle"),
     ("adc.conversion_latency", ("adc.columns_per_adc",), "columns that share an ADC are converted one by one"),
+    ("adc.area", ("adc.columns_per_adc",), "it is not said how many ADCs a crossbar has"),
     ("crossbar.pipelined", ("adc.conversion_latency", "dac.latency"), "a crossbar alone has nothing to wait for"),
 )
 RESIDENT_ONLY = ("copies", "batch", "attention", "tile", "digital", "network", "memory")

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
-from cimspec.spec.base import FileModel, NamedFile, SpecModel
+from cimspec.spec.base import FileModel, NamedFile, OneOf, ProductModel, SpecModel
 from cimspec.units import Measured
 
 
@@ -29,6 +29,13 @@ class Scalar:
 @dataclass(frozen=True, slots=True)
 class Choice:
     """One of a few words, each with the value it stands for."""
+
+    options: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Powers:
+    """A product of powers of a few words; `options` are the words."""
 
     options: Mapping[str, object]
 
@@ -62,7 +69,7 @@ class FromFile:
     model: type[FileModel] | type[NamedFile]
 
 
-FieldType = Scalar | Choice | Items | Extents | Block | FromFile
+FieldType = Scalar | Choice | Powers | Items | Extents | Block | FromFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +113,8 @@ def field_type(annotation: Any, metadata: tuple[Any, ...] = ()) -> FieldType:
         if arguments[-1] is not Ellipsis and isinstance(item, Scalar):
             return Extents(item, len(arguments))
         return Items(item)
-    if origin is Literal:
-        return Choice({str(value): value for value in arguments})
-    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
-        return Choice({member.value: member for member in annotation})
+    if words := _words(annotation, origin, metadata):
+        return words
     if isinstance(annotation, type) and issubclass(annotation, FileModel | NamedFile):
         return FromFile(annotation)
     if isinstance(annotation, type) and issubclass(annotation, SpecModel):
@@ -119,6 +124,20 @@ def field_type(annotation: Any, metadata: tuple[Any, ...] = ()) -> FieldType:
         bounds = tuple(mark for mark in metadata if isinstance(mark, Ge | Gt | Le | Lt))
         return Scalar(annotation, measured[-1] if measured else None, bounds)
     raise TypeError(f"a field of type {annotation} cannot be written in a .cim file")
+
+
+def _words(annotation: Any, origin: Any, metadata: tuple[Any, ...]) -> Choice | Powers | None:
+    """What is written with a few words, if it is."""
+    if origin is Literal:
+        return Choice({str(value): value for value in get_args(annotation)})
+    for mark in metadata:
+        if isinstance(mark, OneOf):
+            return Choice({name: name for name in mark.names()})
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return Choice({member.value: member for member in annotation})
+    if isinstance(annotation, type) and issubclass(annotation, ProductModel):
+        return Powers({member.value: member for member in annotation.Word})
+    return None
 
 
 def union_type(members: list[Any], metadata: tuple[Any, ...]) -> FieldType:

@@ -104,11 +104,18 @@ def read_named(path: Text, diagnostics: Diagnostics) -> Source | None:
 
 
 def name_file(path: Text, model: type[Named], diagnostics: Diagnostics) -> Named | None:
-    """A file that a value names and that a later step reads, confined in the same way."""
+    """A file or folder that a value names and that a later step reads, confined in the same way."""
     found = located(path, diagnostics)
-    if found is None or not is_plain(*found, path.span, diagnostics):
+    if found is None:
         return None
     target, shown = found
+    if model.MAY_BE_FOLDER and is_folder(target):
+        pass
+    elif not is_plain(target, shown, path.span, diagnostics):
+        return None
+    elif not model.MAY_BE_FILE:
+        diagnostics.error("CIM111", f"`{shown}` is no folder", path.span, label="name the folder")
+        return None
     try:
         return model.at(target, shown)
     except OSError as error:
@@ -153,6 +160,14 @@ def read_source(path: Path, name: str, at: Span | None, diagnostics: Diagnostics
         reason = error.strerror or "this is no path"
         diagnostics.error("CIM111", f"`{name}` cannot be read: {reason.lower()}", at)
     return None
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder at `path`; False if that cannot be found out."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def is_plain(path: Path, name: str, at: Span | None, diagnostics: Diagnostics) -> bool:

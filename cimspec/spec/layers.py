@@ -13,8 +13,9 @@ from cimspec.diag import Diagnostics, Label, Span, did_you_mean
 from cimspec.lang import Assign, Section, Statement, Word
 from cimspec.spec.base import SpecModel
 from cimspec.spec.blocks import Binding, Place, bind_block
-from cimspec.spec.fields import entries
+from cimspec.spec.fields import FromFile, entries
 from cimspec.spec.model_errors import report_model_errors
+from cimspec.spec.model_file import WeightsFile
 from cimspec.spec.operations import (
     AddSpec,
     AttentionSpec,
@@ -24,6 +25,7 @@ from cimspec.spec.operations import (
     OpSpec,
     ProductSpec,
 )
+from cimspec.spec.values import convert_value
 from cimspec.spec.workload import LayerSpec, ModelSpec
 
 OPS: Mapping[str, type[SpecModel]] = {
@@ -62,16 +64,20 @@ def bind_model(section: Section, binding: Binding) -> ModelSpec | None:
         message = f"a model has at most {MAX_LAYERS} layers, this one has {len(layers)}"
         binding.diagnostics.error("CIM208", message, section.span)
         return None
+    weights: WeightsFile | None = None
     for statement in statements:
-        if not isinstance(statement, Section):
+        if isinstance(statement, Assign) and statement.name.text == "weights":
+            weights = bind_weights(statement, binding)
+        elif not isinstance(statement, Section):
             label = "write `conv2d c1 { ... }`"
-            binding.diagnostics.error("CIM213", "a model holds layers only", statement.span, label=label)
+            message = "a model holds layers and `weights` only"
+            binding.diagnostics.error("CIM213", message, statement.span, label=label)
     names = layer_names(layers)
     check_input_first(section, layers, binding.diagnostics)
     check_duplicates(layers, names, binding.diagnostics)
     bound = [bind_layer(index, layer, names, binding) for index, layer in enumerate(layers)]
     assert section.name is not None, "a model without a name was reported"
-    draft = {"name": section.name.text, "layers": tuple(layer for layer in bound if layer)}
+    draft = {"name": section.name.text, "weights": weights, "layers": tuple(layer for layer in bound if layer)}
     if binding.diagnostics.count > before:
         return None
     try:
@@ -79,6 +85,21 @@ def bind_model(section: Section, binding: Binding) -> ModelSpec | None:
     except ValidationError as error:
         report_model_errors(error, ModelSpec, "model", section.span, {}, (), binding.diagnostics)
         return None
+
+
+def bind_weights(statement: Assign, binding: Binding) -> WeightsFile | None:
+    """The file in `weights = "m.safetensors"`, or None after reporting."""
+    span = binding.spans["model", "weights"] = statement.value.span
+    converted = convert_value(statement.value, FromFile(WeightsFile), "weights", binding.diagnostics)
+    file = converted.value if converted else None
+    if not isinstance(file, WeightsFile):
+        return None
+    if file.path.suffix not in WeightsFile.SUFFIXES:
+        message = f"`{file.shown}` is no file of weights: it ends with none of {', '.join(WeightsFile.SUFFIXES)}"
+        help = 'save the weights with `torch.save(network.state_dict(), "m.pt")`'  # noqa: A001
+        binding.diagnostics.error("CIM440", message, span, help=help)
+        return None
+    return file
 
 
 def report_unknown_layer(word: Word, diagnostics: Diagnostics) -> None:
@@ -100,10 +121,13 @@ def layer_names(layers: Sequence[Statement]) -> tuple[str, ...]:
     """The name of each statement of a model: as given, else kind and position, `relu3`."""
     taken = {layer.name.text for layer in layers if isinstance(layer, Section) and layer.name}
     names = []
-    for position, layer in enumerate(layers, start=1):
+    position = 0
+    for layer in layers:
         if not isinstance(layer, Section):
             names.append("")
-        elif layer.name:
+            continue
+        position += 1
+        if layer.name:
             names.append(layer.name.text)
         else:
             names.append(unused(plain_name(layer.kind.text, position), taken))

@@ -8,11 +8,12 @@ from pydantic import ValidationError
 
 from cimspec.diag import Diagnostics, Span
 from cimspec.spec.base import SpecModel
-from cimspec.spec.fields import Entry, Extents, Items, Scalar, entries
+from cimspec.spec.fields import Entry, Extents, Items, Powers, Scalar, entries
 from cimspec.units import Dimension, spell
 
 RANGE = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 LENGTH = ("too_short", "too_long")
+BOUNDS = dict(zip(RANGE, ("above", "at least", "below", "at most"), strict=True))
 
 
 def report_model_errors(
@@ -34,13 +35,17 @@ def report_model_errors(
         entry = by_name.get(name)
         if name in reported or (entry and isinstance(entry.type, Extents) and loc not in spans):
             continue  # enough was said, or it is the copy of a number that was written once
-        span = spans.get(loc[:2]) or spans.get(name) or head
+        item = (name, loc[2]) if entry and isinstance(entry.type, Powers) and len(loc) > 2 else loc[:2]
+        span = spans.get(item) or spans.get(name) or head
         written = span.text if span is not head else str(found["input"])
         where = f"`{word}.{entry.key}`" if entry else f"`{word}`"
         kind, context = found["type"], found.get("ctx", {})
         if entry and kind in RANGE and (scalar := scalar_of(entry)):
             message = f"{where} must be {range_words(scalar)}, not {written}"
             diagnostics.error("CIM208", message, span, label=range_label(kind, context, scalar))
+        elif entry and kind in RANGE and isinstance(entry.type, Powers):
+            (bound,) = context.values()
+            diagnostics.error("CIM208", f"powers in {where} must be {BOUNDS[kind]} {bound:g}", span)
         elif entry and kind in LENGTH:
             # An item out of range makes pydantic count it as absent, too.
             if name not in wrong_items:

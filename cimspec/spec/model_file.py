@@ -1,6 +1,7 @@
-"""A network in a file of its own, as a `.cim` file names it: `model m = onnx("m.onnx", input = 3 x 224 x 224)`.
+"""A network in a file of its own, as a `.cim` file names it: `model m = onnx("m.onnx", input = 3 x 224 x 224)`; and
+weights in one, `weights = "m.safetensors"`, for a network that the `.cim` file describes.
 
-The file is not read here, only named: by a digest of what it holds, so that another network gives another spec.
+Files are not read here, only named: by a digest of what they hold, so that another network gives another spec.
 """
 
 import hashlib
@@ -8,7 +9,7 @@ import mmap
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -28,6 +29,17 @@ class OnnxFile(NamedFile):
         parts = [sha256_of(part) for part in _weight_files(path)]
         content = sha256_of(path)
         return hashlib.sha256(" ".join([content, *parts]).encode()).hexdigest() if parts else content
+
+
+class WeightsFile(NamedFile):
+    """Weights by the names of layers: a safetensors file, or a state dict that torch saved."""
+
+    SUFFIXES: ClassVar[tuple[str, ...]] = (".safetensors", ".pt", ".pth")
+
+    @property
+    def is_safetensors(self) -> bool:
+        """Whether it is a safetensors file; else torch wrote it."""
+        return self.path.suffix == ".safetensors"
 
 
 class OnnxSource(SpecModel):

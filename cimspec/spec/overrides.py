@@ -61,6 +61,8 @@ def set_root(roots: Roots, path: tuple[Word, ...], value: Value) -> Roots:
             return replace(roots, data=Definition(root, name, value, span))
         case "chip" if roots.chip:
             return replace(roots, chip=with_field(roots.chip, inner, value, span))
+        case "model" if isinstance(roots.model, Section) and len(inner) == 1:
+            return replace(roots, model=with_field(roots.model, inner, value, span))
         case "model" if isinstance(roots.model, Section) and inner:
             return replace(roots, model=with_layer_field(roots.model, inner, value, span))
         case "model":
@@ -104,6 +106,7 @@ def settable(roots: Roots) -> Iterator[str]:
         yield from paths(Chip, "chip")
     yield "model"
     if isinstance(roots.model, Section):
+        yield "model.weights"
         body = roots.model.body or ()
         for layer, name in zip(body, layer_names(body), strict=True):
             if isinstance(layer, Section) and layer.kind.text in OPS:

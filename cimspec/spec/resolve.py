@@ -34,6 +34,7 @@ INNER = {
     "memory": "chip",
     "keep": "search",
     "minimize": "search",
+    "pareto": "search",
     "require": "search",
 }
 

@@ -1,30 +1,70 @@
 """The search over bits per layer, as written in a `.cim` file."""
 
 from enum import StrEnum
+from importlib.metadata import entry_points
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from cimspec.spec.base import SpecModel
-from cimspec.units import Bits, Evaluations, LossPp
+from cimspec.spec.base import OneOf, ProductModel, SpecModel
+from cimspec.units import Bits, Evaluations, LossPp, Share
 
 BitWidth = Annotated[int, Field(ge=2, le=8)]
 BitWidths = Annotated[tuple[BitWidth, ...], Field(min_length=1)]
 
+PLUGINS = "cimspec.search_methods"
+"""Entry points by which installed packages add search methods: `(account, goals, seed) -> None`."""
 
-class Objective(StrEnum):
-    """What the search makes small."""
 
-    LATENCY = "latency"  # from an input to its output, on a chip that does nothing else
-    INTERVAL = "interval"  # from one input to the next: its inverse is the throughput
+class Metric(StrEnum):
+    """What a schedule takes, and a search can make small."""
+
+    LATENCY = "latency"  # from an input to its output, on a chip that does nothing else; ns
+    INTERVAL = "interval"  # from one input to the next: its inverse is the throughput; ns
+    ENERGY = "energy"  # of one input; pJ
+    AREA = "area"  # um2
+    CROSSBARS = "crossbars"  # blocks of one copy of every layer
+
+
+class Objective(ProductModel):
+    """`latency`, or a product of powers: `latency * energy^0.5`."""
+
+    Word = Metric
+    factors: Annotated[tuple[tuple[Metric, Annotated[float, Field(gt=0, le=10)]], ...], Field(min_length=1)]
+
+    @classmethod
+    def of(cls, metric: Metric) -> "Objective":
+        """One metric alone."""
+        return cls(factors=((metric, 1.0),))
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What is multiplied."""
+        return tuple(metric for metric, _ in self.factors)
+
+    def __str__(self) -> str:
+        return " * ".join(metric if power == 1 else f"{metric}^{power:g}" for metric, power in self.factors)
+
+
+LATENCY = Objective.of(Metric.LATENCY)
 
 
 class Method(StrEnum):
-    """Ways to search, all with the same budget of distinct evaluations."""
+    """Ways to search that come with cimspec, all with the same budget of distinct evaluations."""
 
     RL = "rl"
+    DDPG = "ddpg"
+    MASKABLE_PPO = "maskable_ppo"
     EVOLUTION = "evolution"
+    NSGA2 = "nsga2"
     RANDOM = "random"
+    GREEDY = "greedy"
+    EXACT = "exact"
+
+
+def method_names() -> tuple[str, ...]:
+    """The methods that there are, those of installed packages last."""
+    return (*Method, *sorted(entry_points(group=PLUGINS).names))
 
 
 class EvaluateOn(StrEnum):
@@ -32,6 +72,27 @@ class EvaluateOn(StrEnum):
 
     CHIP = "chip"  # the network on the simulated crossbars: ADC, cells and noise included
     QUANTIZED = "quantized"  # the quantized network alone, as if the chip computed exactly
+
+
+class LimitOn(StrEnum):
+    """What a policy may lose before fine-tuning."""
+
+    DIVERGENCE = "divergence"  # from the float network: `kl_limits`
+    ACCURACY = "accuracy"  # against the 8/8 network, on the images that score: `require accuracy_loss`
+
+
+def _traded_off(metrics: tuple[Metric, ...]) -> tuple[Metric, ...]:
+    if len(metrics) == 1 or len(set(metrics)) != len(metrics):
+        raise ValueError("`pareto` takes two or three metrics, each once")
+    return metrics
+
+
+def _each_once(methods: tuple[str, ...]) -> tuple[str, ...]:
+    """Runs of a method that is named twice would be the same, and look like evidence."""
+    for index, method in enumerate(methods):
+        if method in methods[:index]:
+            raise ValueError(f"`methods` names `{method}` twice")
+    return methods
 
 
 class Keep(SpecModel):
@@ -55,7 +116,11 @@ class SearchSpec(SpecModel):
     activation_bits: BitWidths = Field(description="allowed activation bits")
     keep: tuple[Keep, ...] = ()
     minimize: Objective = Field(
-        default=Objective.LATENCY, description="what is made small; the same where `chip.weights = reloaded`"
+        default=LATENCY,
+        description="what is made small: `latency`, `interval`, `energy`, `area`, `crossbars`, or a product of powers",
+    )
+    pareto: Annotated[tuple[Metric, ...], Field(max_length=3), AfterValidator(_traded_off)] = Field(
+        default=(), description="two or three metrics, of which trade-offs are looked for as well"
     )
     require: Requirements
     budget: Annotated[Evaluations, Field(ge=1, le=1_000_000)] = Field(
@@ -65,9 +130,30 @@ class SearchSpec(SpecModel):
         default=None,
         description="what an evaluation looks at; left out: `chip` where its ADC or its cells lose something",
     )
-    methods: Annotated[tuple[Method, ...], Field(min_length=1)] = (Method.RL, Method.EVOLUTION, Method.RANDOM)
+    limit_on: LimitOn = Field(
+        default=LimitOn.DIVERGENCE,
+        description="what a policy may lose before fine-tuning; accuracy on a few hundred images is easily fitted",
+    )
+    scored: Annotated[Share, Field(gt=0, lt=1)] = Field(
+        default=0.25, description="share of the validation split that scores policies; the rest decides among finalists"
+    )
+    methods: Annotated[
+        tuple[Annotated[str, OneOf(method_names)], ...], Field(min_length=1), AfterValidator(_each_once)
+    ] = (Method.RL, Method.EVOLUTION, Method.RANDOM)
     kl_limits: Annotated[tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...], Field(min_length=1)] = Field(
         default=(0.1, 0.16, 0.22),
         description="limits on the divergence from the float network (nats, at `training.temperature`) to search under",
     )
+    shared_probes: bool = Field(
+        default=False,
+        description="whether all methods start from the same sensitivity probes and what is planned from them",
+    )
     seeds: Annotated[int, Field(ge=1, le=1000)] = Field(default=3, description="search seeds of `compare`")
+    training_seeds: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=1, description="networks that `compare` trains and searches"
+    )
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What a policy's cost is asked for: those of `minimize`, then those of `pareto`."""
+        return tuple(dict.fromkeys((*self.minimize.metrics, *self.pareto)))

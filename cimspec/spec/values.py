@@ -8,9 +8,9 @@ from fractions import Fraction
 from typing import assert_never
 
 from cimspec.diag import Diagnostics, Span, did_you_mean
-from cimspec.lang import Call, ListValue, Number, Range, Shape, Text, Value, Word
+from cimspec.lang import Call, Factor, ListValue, Number, Product, Range, Shape, Text, Value, Word
 from cimspec.spec.base import NamedFile
-from cimspec.spec.fields import Block, Choice, Extents, FieldType, FromFile, Items, Scalar
+from cimspec.spec.fields import Block, Choice, Extents, FieldType, FromFile, Items, Powers, Scalar
 from cimspec.spec.files import name_file, read_named
 from cimspec.units import UNITS, Measured, convert, units_of
 
@@ -32,6 +32,8 @@ def convert_value(value: Value, type: FieldType, name: str, diagnostics: Diagnos
             return convert_scalar(value, type, name, diagnostics)
         case Choice():
             return convert_choice(value, type, name, diagnostics)
+        case Powers():
+            return convert_powers(value, type, name, diagnostics)
         case Items():
             return convert_items(value, type, name, diagnostics)
         case Extents():
@@ -135,6 +137,28 @@ def convert_choice(value: Value, type: Choice, name: str, diagnostics: Diagnosti
     return None
 
 
+def convert_powers(value: Value, type: Powers, name: str, diagnostics: Diagnostics) -> Converted | None:  # noqa: A002
+    """A word, or a product of words, each with its power."""
+    match value:
+        case Word():
+            factors: tuple[Factor, ...] = (Factor(value, None, value.span),)
+        case Product():
+            factors = value.factors
+        case _:
+            wrong_kind(value, name, f"{one_of(list(type.options))}, or a product of them", diagnostics)
+            return None
+    words = [convert_choice(factor.name, Choice(type.options), name, diagnostics) for factor in factors]
+    powers = [float(Fraction(factor.power.text)) if factor.power else 1.0 for factor in factors]
+    converted = tuple((word.value, power) for word, power in zip(words, powers, strict=True) if word)
+    for index, factor in enumerate(factors):
+        if factor.name.text in (earlier.name.text for earlier in factors[:index]):
+            message = f"`{factor.name.text}` stands twice in this product"
+            diagnostics.error("CIM205", message, factor.span, label="write one power of it")
+            return None
+    spans = tuple(factor.span for factor in factors)
+    return Converted({"factors": converted}, spans) if len(converted) == len(factors) else None
+
+
 def convert_items(value: Value, type: Items, name: str, diagnostics: Diagnostics) -> Converted | None:  # noqa: A002
     """Several values: a list, a range, a shape, or one value alone."""
     match value:
@@ -226,6 +250,8 @@ def describe(value: Value) -> str:
             return "a range"
         case Shape():
             return "a shape"
+        case Product():
+            return "a product"
         case ListValue():
             return "a list"
         case Call():

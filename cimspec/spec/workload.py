@@ -1,10 +1,12 @@
 """The network and its data, as written in a `.cim` file."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from cimspec.spec.base import SpecModel
+from cimspec.spec.data_source import BuiltinData, OwnData
+from cimspec.spec.model_file import WeightsFile
 from cimspec.spec.operations import AttentionSpec, Conv2dSpec, DepthwiseSpec, LinearSpec, OpSpec, ProductSpec
 
 
@@ -28,21 +30,15 @@ class LayerSpec(SpecModel):
 
 
 class ModelSpec(SpecModel):
-    """A network; its first layer is the input."""
+    """A network; its first layer is the input. Without a file of weights it is trained."""
 
     name: str
+    weights: WeightsFile | None = None
     layers: Annotated[tuple[LayerSpec, ...], Field(min_length=2, max_length=10_000)]
-
-
-class BuiltinData(SpecModel):
-    """`builtin("mnist5k")`: a data set that ships with a Python package."""
-
-    kind: Literal["builtin"] = "builtin"
-    dataset: str
 
 
 class DataSpec(SpecModel):
     """Where inputs and labels come from."""
 
     name: str
-    source: BuiltinData
+    source: Annotated[BuiltinData | OwnData, Field(discriminator="kind")]

@@ -140,7 +140,7 @@ def count(database) -> int:
         return 0
     try:
         with sqlite3.connect(database) as connection:
-            return connection.execute("SELECT COUNT(*) FROM evaluations").fetchone()[0]
+            return connection.execute("SELECT COUNT(*) FROM scores").fetchone()[0]
     except sqlite3.OperationalError:
         return 0
 

@@ -1,5 +1,7 @@
 """Float training and fine-tuning on the 8 x 8 digits."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -13,12 +15,12 @@ from cimspec.quant.fake import fake_outputs
 from cimspec.quant.finetune import FineTuner, StoppedError
 from cimspec.quant.integer import integer_network
 from cimspec.quant.lsq import quantize_learned, round_through
-from cimspec.quant.optimize import Average, one_cycle
+from cimspec.quant.optimize import Average, one_cycle, rate
 from cimspec.quant.student import Student
 from cimspec.quant.tables import Tables, quantize
 from cimspec.quant.train import WARMUP, initial_tensors, train_float
 from cimspec.quant.weights import Weights, fold_batch_norm
-from cimspec.spec.training import TrainingSpec
+from cimspec.spec.training import Optimizer, Schedule, TrainingSpec
 from tests.quant.nets import random_images, residual_net, small_net
 
 TRAINING = TrainingSpec(epochs=8, finetune_epochs=3, distortion=0.2)
@@ -72,6 +74,48 @@ def test_two_halves_of_a_batch_make_one_step_of_the_whole():
     ]
     # Adam's first step is the gradient's sign, which rounding decides where the gradient is almost zero.
     assert np.concatenate([each.ravel() for each in close]).mean() > 0.99
+
+
+def test_the_first_step_of_sgd_is_a_gradient_with_momentum_ahead():
+    graph, images, labels = residual_net(normalized=False), random_images(32), np.arange(32, dtype=np.int64) % 10
+    changes = {"epochs": 1, "batch": 32, "distortion": 0.0, "noise": 0.0, "weight_decay": 0.01, "learning_rate": 0.05}
+    training = TrainingSpec(**changes, optimizer=Optimizer.SGD, schedule=Schedule.CONSTANT)
+    trained = train_float(graph, Split(images, labels), training, seed=3)
+    tensors = initial_tensors(graph, torch.Generator().manual_seed(3))
+    for own in tensors.values():
+        for value in own.values():
+            value.requires_grad_(True)
+    outputs = Plan.of(graph).run(torch.from_numpy(images), float_function(tensors))
+    functional.cross_entropy(outputs, torch.from_numpy(labels)).backward()
+    for name, own in tensors.items():
+        for key, value in own.items():
+            # Nesterov: the first velocity is the gradient g, and the step is g + 0.9 g; the decay is part of g.
+            gradient = value.grad + 0.01 * value.detach()
+            expected = value.detach() - 0.05 * (gradient + 0.9 * gradient)
+            np.testing.assert_allclose(trained[name][key], expected.numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_learning_rates_over_time():
+    # Four steps stand for 1/8, 3/8, 5/8 and 7/8 of the time.
+    cosine = [0.5 * (1 + math.cos(math.pi * position / 8)) for position in (1, 3, 5, 7)]
+    assert [rate(Schedule.COSINE, step, 4, 0.2) for step in range(4)] == pytest.approx(cosine)
+    assert [rate(Schedule.CONSTANT, step, 4, 0.2) for step in range(4)] == [1.0] * 4
+    assert [rate(Schedule.ONE_CYCLE, step, 4, 0.2) for step in range(4)] == [
+        one_cycle(step, 4, 0.2) for step in range(4)
+    ]
+    assert rate(Schedule.ONE_CYCLE, 0, 4, 0.25) == pytest.approx(0.5)  # half of the way up
+
+
+@pytest.mark.parametrize("schedule", Schedule)
+def test_other_recipes_learn_and_improve_two_bits_as_well(schedule, digits: Dataset):
+    rates = {"learning_rate": 0.02, "finetune_learning_rate": 0.02}
+    training = TRAINING.model_copy(update={"optimizer": Optimizer.SGD, "schedule": schedule, **rates})
+    graph, folded = fold_batch_norm(small_net(), train_float(small_net(), digits.train, training, seed=0))
+    outputs = float_outputs(graph, folded, torch.from_numpy(digits.validation.images))
+    assert (outputs.argmax(1).numpy() == digits.validation.labels).mean() > 0.8
+    tables = calibrate(graph, folded, digits.train.images[:256])
+    tuned = FineTuner(tables, digits, training, seed=0).tune(graph.uniform(2, 2))
+    assert tuned.validation.kl < tuned.untuned.kl
 
 
 def test_a_batch_too_small_for_two_halves_stays_whole(digits: Dataset):

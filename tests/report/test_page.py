@@ -11,6 +11,7 @@ from cimspec.report.page import make_page, render_page
 from cimspec.report.run_report import Outcome, RunReport
 from cimspec.search.finalists import Comparison
 from cimspec.spec.chip import WeightMode
+from cimspec.spec.search import Metric
 from tests.report.programs import named_program, small_program
 
 RESIDENT = {"weights": WeightMode.RESIDENT}
@@ -53,6 +54,7 @@ def outcome(method: str, speedup: float, policy: Policy) -> Outcome:
         policy=policy,
         latency_us=33.6 / speedup,
         interval_us=28.0 / speedup,
+        values={Metric.LATENCY: 33_600.0 / speedup},
         speedup=speedup,
         accuracy=0.97,
         accuracy_by_draw=(0.97,),

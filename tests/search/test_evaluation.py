@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from cimspec.diag import CimError
-from cimspec.search.evaluation import Account, BudgetSpentError, Score, Store, Trial, fastest_under
+from cimspec.search.evaluation import Account, BudgetSpentError, Score, Store, Trial
 from cimspec.search.finalists import Comparison, finalist, finalists
 from cimspec.search.uniform import uniform_finalists
-from tests.search.toy import toy_score, toy_space
+from tests.search.toy import goal, toy_score, toy_space
 
 SPACE = toy_space(2)
 
@@ -64,29 +64,29 @@ def test_a_file_that_is_no_database_is_a_diagnostic(tmp_path):
 
 def trial(time_ns: float, kl: float) -> Trial:
     choice = (int(time_ns) % 25, int(time_ns) // 25 % 25)
-    return Trial(choice, SPACE.policy(choice), time_ns, Score(kl, 1.0))
+    return Trial(choice, SPACE.policy(choice), (time_ns,), Score(kl, 1.0))
 
 
 def test_a_finalist_diverges_least_among_those_about_as_fast():
     # 101 is within 1.5 % of 100 and diverges less; 102 is not.
     trials = (trial(100, 0.02), trial(101, 0.01), trial(102, 0.001), trial(99, 0.5))
-    assert finalist(trials, 0.03).time_ns == 101
-    assert finalist(trials, 0.0001) is None
+    assert finalist(trials, goal(0.03)).values == (101,)
+    assert finalist(trials, goal(0.0001)) is None
 
 
 def test_finalists_are_the_fastest_under_each_limit_without_repetition():
     trials = (trial(50, 0.3), trial(90, 0.02), trial(70, 0.02), trial(60, 0.2), trial(200, 0.001), trial(120, 0.006))
-    assert fastest_under(trials, 0.0001) is None
+    assert goal(0.0001).best(trials) is None
     # Limits 0.25, 0.03 and 0.02, and half of 0.02.
-    assert [each.time_ns for each in finalists(trials, (0.02, 0.03, 0.25))] == [60, 70, 120]
-    assert finalists((), (0.02,)) == ()
+    assert [each.values[0] for each in finalists(trials, (goal(0.02), goal(0.03), goal(0.25)))] == [60, 70, 120]
+    assert finalists((), (goal(0.02),)) == ()
 
 
 def test_uniform_finalists_leave_out_what_is_hopeless_or_slower_and_no_closer():
     trials = (trial(90, 0.02), trial(70, 0.05), trial(80, 0.05), trial(60, 0.2), trial(100, 0.03), trial(50, 0.31))
     # Three times the loosest limit is 0.3.
-    assert [each.time_ns for each in uniform_finalists(trials, (0.05, 0.1))] == [60, 70, 90]
-    assert uniform_finalists((), (0.1,)) == ()
+    assert [each.values[0] for each in uniform_finalists(trials, (goal(0.05), goal(0.1)))] == [60, 70, 90]
+    assert uniform_finalists((), (goal(0.1),)) == ()
 
 
 def test_images_gained_and_lost_are_counted_in_pairs():

@@ -41,6 +41,22 @@ def test_bytes_by_thousands_and_by_1024(number, unit, byte_count):
 
 
 @pytest.mark.parametrize(
+    ("number", "unit", "own"),
+    [
+        ("1.83", "fJ", Fraction("0.00183")),
+        ("1.5625", "pJ", Fraction("1.5625")),
+        ("676", "nJ", 676_000),
+        ("0.001", "uJ", 1000),
+        ("2.5", "mJ", 2_500_000_000),
+        ("0.167", "um2", Fraction("0.167")),
+        ("0.372", "mm2", 372_000),
+    ],
+)
+def test_energies_are_kept_in_pj_and_areas_in_um2(number, unit, own):
+    assert convert(number, UNITS[unit]) == own
+
+
+@pytest.mark.parametrize(
     ("quantity", "dimension", "text"),
     [
         (1400.0, Dimension.TIME, "1.4 us"),
@@ -52,6 +68,11 @@ def test_bytes_by_thousands_and_by_1024(number, unit, byte_count):
         (64000, Dimension.BYTES, "62.5 KiB"),
         (12, Dimension.BYTES, "12 B"),
         (0.086, Dimension.LOSS, "0.086 pp"),
+        (0.00183, Dimension.ENERGY, "1.83 fJ"),
+        (21125.0, Dimension.ENERGY, "21.125 nJ"),
+        (1200, Dimension.AREA, "1200 um2"),
+        (372000, Dimension.AREA, "372000 um2"),
+        (85400000, Dimension.AREA, "85.4 mm2"),
         (16384, None, "16384"),
         (99.9, None, "99.9"),
     ],

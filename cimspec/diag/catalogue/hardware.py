@@ -174,12 +174,13 @@ CODES = (
     ),
     Code(
         "CIM317",
-        "half of a time",
+        "half of a quantity",
         what="A number of the chip means something only together with another one, which is not there.",
         why=(
             "`lanes`, `macs` and `width` are per `cycle`. `conversion_latency` is that of one column, so it is not "
-            "known what a read takes without `columns_per_adc`. With `pipelined`, DAC, crossbar and ADC work at once: "
-            "that changes something where more than the crossbar's time is given."
+            "known what a read takes without `columns_per_adc`, nor how many ADCs of an `area` there are. With "
+            "`pipelined`, DAC, crossbar and ADC work at once: that changes something where more than the crossbar's "
+            "time is given."
         ),
         example="network { width = 32 bit }",
         fix="network { width = 32 bit; cycle = 1 ns }",

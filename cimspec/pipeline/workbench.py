@@ -1,8 +1,8 @@
 """One training of one spec, and all that is made from it: scores, fine-tuned candidates, executed Programs.
 
-The search scores policies on the first part of the validation split, a quarter unless `scored` says otherwise; which of its finalists are good enough, and
-whether fine-tuning helped them, is decided on the rest: on images that a search has seen, what it found looks better
-than it is. `test_correct` is called at the end, once for each reported policy.
+The search scores policies on the first part of the validation split, a quarter unless `scored` says otherwise; which of
+its finalists are good enough, and whether fine-tuning helped them, is decided on the rest: on images that a search has
+seen, what it found looks better than it is. `test_correct` is called at the end, once for each reported policy.
 
 Where the chip's ADC or its cells lose something, the search looks at policies on the simulated chip. Cells that are not
 ideal are drawn anew for the search, for the decision and for the report: no draw serves two of them.

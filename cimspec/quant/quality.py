@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-
 SOFTNESS = 0.05
 """Margins within this share of the mean margin count as partly lost."""
 SMALLEST_WIDTH = 1e-6

@@ -5,6 +5,7 @@ is free.
 """
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,9 @@ class BudgetSpentError(Exception):
 
 Measure = Callable[[Policy], Score]
 
+PATIENCE_S = 60.0
+"""How long others may keep the file on disk to themselves."""
+
 
 class Store:
     """Scores on disk, keyed by what was measured and the policy. Every score is durable before the search goes on."""
@@ -50,13 +54,7 @@ class Store:
     def __init__(self, path: Path, digest: str) -> None:
         self._digest = digest
         try:
-            self._database = sqlite3.connect(path)
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = NORMAL")
-            self._database.execute(
-                "CREATE TABLE IF NOT EXISTS scores (digest TEXT, policy TEXT, kl REAL, accuracy REAL, soft_error REAL,"
-                " PRIMARY KEY (digest, policy))"
-            )
+            self._database = _opened(path)
             rows = self._database.execute(
                 "SELECT policy, kl, accuracy, soft_error FROM scores WHERE digest = ?", (digest,)
             ).fetchall()
@@ -91,6 +89,27 @@ class Store:
                 )
             self._known[key] = score
         return self._known[key]
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """The database, which other processes may open and write at the same time."""
+    database = sqlite3.connect(path, timeout=PATIENCE_S)
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = NORMAL")
+            database.execute(
+                "CREATE TABLE IF NOT EXISTS scores (digest TEXT, policy TEXT, kl REAL, accuracy REAL, soft_error REAL,"
+                " PRIMARY KEY (digest, policy))"
+            )
+            return database
+        except sqlite3.OperationalError as error:
+            # Unlike other statements, a change of the journal does not wait for those who look at the file.
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                database.close()
+                raise
+            time.sleep(0.01)
 
 
 class Account:

@@ -1,9 +1,9 @@
 """From trials to the policies worth fine-tuning, and the comparison that decides among them.
 
 A finalist is the trial that diverges least among those that are about as fast as the fastest one under a goal's limit;
-a tighter limit is there in case none of the others is good enough. Finalists are compared with the 8/8 network image by
-image on the validation split; the fastest that loses at most the allowed accuracy wins. "Fast" means little of whatever
-is made small.
+tighter limits are there in case none of the looser ones is good enough. Finalists are compared with the 8/8 network
+image by image on the validation split; the fastest that loses at most the allowed accuracy wins. "Fast" means little of
+whatever is made small.
 """
 
 import math
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cimspec.search.evaluation import Trial
-from cimspec.search.goal import DivergenceLimit, Goal
+from cimspec.search.goal import Goal
 
 Correct = npt.NDArray[np.bool_]
 """Which images a network gets right: [draws, images], a row for each chip that was drawn."""
@@ -25,13 +25,11 @@ CERTIFIABLE = 3.0
 
 ABOUT_AS_FAST = 1.015
 """Times within 1.5 % are not worth a difference in accuracy."""
-TIGHTER = 0.5
-"""One further limit, relative to the tightest one."""
 
 
 def finalists(trials: tuple[Trial, ...], goals: tuple[Goal, ...]) -> tuple[Trial, ...]:
-    """The finalist of each goal and of tighter ones, without repetition; what takes least by the first goal first."""
-    found = {trial.policy: trial for goal in (*goals, *_tighter(goals)) if (trial := finalist(trials, goal))}
+    """The finalist of each goal, without repetition; what takes least by the first goal first."""
+    found = {trial.policy: trial for goal in goals if (trial := finalist(trials, goal))}
     return tuple(sorted(found.values(), key=lambda trial: goals[0].objective(trial.values)))
 
 
@@ -43,15 +41,6 @@ def finalist(trials: tuple[Trial, ...], goal: Goal) -> Trial | None:
     slowest = goal.objective(fastest.values) * ABOUT_AS_FAST
     near = [trial for trial in trials if goal.objective(trial.values) <= slowest]
     return min(near, key=lambda trial: (trial.score.kl, goal.objective(trial.values)))
-
-
-def _tighter(goals: tuple[Goal, ...]) -> list[Goal]:
-    """For each objective one further limit on divergence, below the tightest."""
-    limits = [goal.limit.nats for goal in goals if isinstance(goal.limit, DivergenceLimit)]
-    if not limits:
-        return []
-    limit = DivergenceLimit(TIGHTER * min(limits))
-    return [Goal(limit, weights) for weights in dict.fromkeys(goal.weights for goal in goals)]
 
 
 @dataclass(frozen=True, slots=True)

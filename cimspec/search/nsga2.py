@@ -1,8 +1,8 @@
 """NSGA-II on DEAP: what a policy takes against how far it diverges, all goals from one population.
 
-Deb et al., "A fast and elitist multiobjective genetic algorithm: NSGA-II", 2002. Objectives are those of all goals (one,
-unless trade-offs are asked for), and what is limited: the divergence, or the error. Limits themselves do not steer it:
-with its rule for constraints it found less on VGG-8, where its front then spread over slow policies; so it did with
+Deb et al., "A fast and elitist multiobjective genetic algorithm: NSGA-II", 2002. Objectives are those of all goals
+(one, unless trade-offs are asked for), and what is limited: the divergence, or the error. Limits do not steer it: with
+the rule for constraints it found less on VGG-8, where its front then spread over slow policies, and so it did with
 populations of 24 and 40. No policy is in the population twice, as long as there are enough.
 """
 
@@ -14,7 +14,6 @@ from cimspec.search.evaluation import Account, Trial
 from cimspec.search.genetic import PATIENCE, Individual, random_genes, seeded, vary
 from cimspec.search.goal import Goal
 from cimspec.search.space import Choice
-
 
 POPULATION = 16
 

@@ -141,7 +141,7 @@ class SearchSpec(SpecModel):
         tuple[Annotated[str, OneOf(method_names)], ...], Field(min_length=1), AfterValidator(_each_once)
     ] = (Method.RL, Method.EVOLUTION, Method.RANDOM)
     kl_limits: Annotated[tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...], Field(min_length=1)] = Field(
-        default=(0.1, 0.16, 0.22),
+        default=(0.05, 0.1, 0.16, 0.22),
         description="limits on the divergence from the float network (nats, at `training.temperature`) to search under",
     )
     shared_probes: bool = Field(

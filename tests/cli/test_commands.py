@@ -173,10 +173,18 @@ def test_without_data_a_run_reports_the_cost(cimspec, tmp_path):
     assert (tmp_path / "r/result.json").exists()
 
 
-def test_compare_prints_every_method_at_every_budget(cimspec):
-    done = cimspec("compare", "specs/tiny.cim", "--json", *SMALL, "--set", "search.seeds=2")
+def test_compare_prints_every_method_under_every_limit(cimspec, tmp_path):
+    done = cimspec(
+        "compare", "specs/tiny.cim", "--json", *SMALL, "--set", "search.seeds=2", "--out", "c", "--workers", "2"
+    )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    for limit in found["limits"]:
-        assert set(limit["methods"]) == {"rl", "evolution", "random"}
-        assert all(len(point["speedups"]) == 2 for points in limit["methods"].values() for point in points)
+    assert (found["budget"], found["reference"], len(found["goals"])) == (20, "rl", 3)
+    for goal in found["goals"]:
+        assert [each["method"] for each in goal["methods"]] == ["rl", "evolution", "random"]
+    runs = [(run["method"], run["training_seed"], run["search_seed"]) for run in found["runs"]]
+    assert runs == [(method, 0, seed) for method in ("rl", "evolution", "random") for seed in (0, 1)]
+    assert all(len(run["goals"]) == 3 and run["evaluations"] <= 20 for run in found["runs"])
+    assert "6 searches of 20 evaluations" in done.stderr
+    assert json.loads((tmp_path / "c/comparison.json").read_text()) == found
+    assert found["command"].startswith("cimspec compare specs/tiny.cim --seed 0 --set ")

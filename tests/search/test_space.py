@@ -179,3 +179,64 @@ def test_uniform_policies_of_a_pipeline_are_compared_by_what_is_made_small():
     assert [trial.values[0] for trial in trials] == sorted(
         evaluate(spec, trial.policy).cost.interval_ns for trial in trials
     )
+
+
+ENERGIES = (
+    *("chip.crossbar.read_energy=240 pJ", "chip.crossbar.write_energy=2 nJ", "chip.adc.energy=1.6 pJ"),
+    *("chip.dac.energy=0.4 pJ", "chip.crossbar.area=25 um2", "chip.adc.area=1200 um2", "chip.dac.area=0.17 um2"),
+    "chip.adc.columns_per_adc=8",
+)
+
+
+@pytest.mark.parametrize("mode", [(), RESIDENT])
+def test_values_of_several_metrics_are_those_of_the_schedule(mode: tuple[str, ...]):
+    metrics = [Metric.ENERGY, Metric.LATENCY, Metric.CROSSBARS, *([Metric.AREA, Metric.INTERVAL] if mode else [])]
+    spec = quickstart(*mode, *ENERGIES, f"search.minimize={' * '.join(metrics)}")
+    space = space_of(spec)
+    assert space.metrics == tuple(metrics)
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        choice = tuple(int(rng.integers(len(options))) for options in space.options)
+        cost = evaluate(spec, space.policy(choice)).cost
+        wanted = {
+            Metric.ENERGY: cost.energy_pj,
+            Metric.LATENCY: cost.latency_ns,
+            Metric.CROSSBARS: sum(layer.crossbars for layer in cost.layers),
+            Metric.AREA: cost.area_um2,
+            Metric.INTERVAL: cost.interval_ns,
+        }
+        values = space.values(choice)
+        for metric, value in zip(metrics, values, strict=True):
+            # What goes in and out of the chip is nobody's, and the same for all: no layer's costs have it.
+            assert value == pytest.approx(wanted[metric]), metric
+        bounds = space.bounds(choice)
+        assert all(bound <= value * (1 + 1e-12) for bound, value in zip(bounds, values, strict=True))
+
+
+@pytest.mark.parametrize("mode", [(), RESIDENT])
+def test_options_that_another_one_beats_in_all_metrics_are_left_out(mode: tuple[str, ...]):
+    spec = quickstart(*mode, *ENERGIES, "search.minimize=latency * energy")
+    for own in space_of(spec).options:
+        for option in own:
+            better = [
+                other for other in own
+                if other is not option and other.precision.covers(option.precision)
+                and all(theirs <= mine for theirs, mine in zip(other.costs, option.costs, strict=True))
+                and (not other.load or (other.load.blocks <= option.load.blocks
+                                        and other.load.turn_ns <= option.load.turn_ns))
+            ]  # fmt: skip
+            assert not better
+
+
+def test_a_chip_that_does_not_say_its_energy_has_no_space():
+    with pytest.raises(CimError, match="CIM608"):
+        space_of(quickstart("search.minimize=energy"))
+    with pytest.raises(CimError, match="CIM608"):
+        space_of(resident("search.minimize=area"))
+    with pytest.raises(CimError, match="CIM608"):
+        space_of(quickstart(*ENERGIES, "search.minimize=area"))
+
+
+def test_where_nothing_differs_there_is_nothing_to_choose():
+    with pytest.raises(CimError, match="CIM609"):
+        space_of(quickstart("search.weight_bits=[8]", "search.activation_bits=[8]"))

@@ -21,16 +21,16 @@ from typing import Any
 from rich.console import Console
 
 from cimspec import load_spec
-from cimspec.pipeline.running import search_trials
+from cimspec.pipeline.searching import Contest
 from cimspec.pipeline.workbench import Workbench
 from cimspec.quant.optimize import no_progress
 from cimspec.quant.threads import one_thread
 from cimspec.report import rows_table
 from cimspec.search.evaluation import Trial
 from cimspec.search.finalists import finalist
-from cimspec.search.objective import objective_ns
-from cimspec.search.space import build_space
-from cimspec.spec import EvaluateOn, Method, Spec
+from cimspec.search.goal import Goal
+from cimspec.spec import EvaluateOn, Spec
+from cimspec.spec.search import Method
 
 ROOT = Path(__file__).parents[1]
 
@@ -41,46 +41,42 @@ def looking_at(spec: Spec, on: EvaluateOn) -> Spec:
     return spec.model_copy(update={"search": spec.search.model_copy(update={"evaluate_on": on})})
 
 
-def searched(spec: Spec, seed: int, folder: Path, on: EvaluateOn) -> tuple[Workbench, dict[str, Any], float]:
-    """The workbench, the trials of every method, and the seconds that their searches took."""
+def searched(spec: Spec, seed: int, folder: Path, on: EvaluateOn) -> tuple[Contest, dict[str, Any], float]:
+    """The contest, the trials of every method, and the seconds that their searches took."""
     chosen = looking_at(spec, on)
     assert chosen.search
-    bench = Workbench.prepare(chosen, seed, folder, no_progress)
-    space = build_space(bench.graph, spec.chip, chosen.search)
+    contest = Contest.of(Workbench.prepare(chosen, seed, folder, no_progress), chosen.search, None)
     start = time.perf_counter()
-    trials = {
-        method.value: search_trials(bench, space, chosen.search, method, seed, bench.score)
-        for method in chosen.search.methods
-    }
-    return bench, trials, time.perf_counter() - start
+    trials = {method: contest.run(method, seed).trials for method in chosen.search.methods}
+    return contest, trials, time.perf_counter() - start
 
 
-def as_fast(trials: Sequence[Trial], time_ns: float) -> Trial:
-    """The trial that diverges least among those that take no longer."""
-    return min((trial for trial in trials if trial.time_ns <= time_ns), key=lambda trial: trial.score.kl)
+def as_good(trials: Sequence[Trial], goal: Goal, objective: float) -> Trial:
+    """The trial that diverges least among those that take no more."""
+    return min(
+        (trial for trial in trials if goal.objective(trial.values) <= objective), key=lambda trial: trial.score.kl
+    )
 
 
 def compared(spec: Spec, seed: int) -> dict[str, Any]:
     """One training seed: seconds of both searches, and the duels."""
     with one_thread(), TemporaryDirectory() as folder:
         blind, blind_trials, blind_s = searched(spec, seed, Path(folder), EvaluateOn.QUANTIZED)
-        bench, chip_trials, chip_s = searched(spec, seed, Path(folder), EvaluateOn.CHIP)
-        assert spec.search
-        rl = Method.RL.value
+        contest, chip_trials, chip_s = searched(spec, seed, Path(folder), EvaluateOn.CHIP)
+        both = (blind_trials[Method.RL], chip_trials[Method.RL])
         duels = []
-        with bench, blind:
-            baseline = bench.candidate(bench.graph.uniform(8, 8))
-            baseline_ns = objective_ns(baseline.cost, spec.search.minimize)
-            for limit in spec.search.kl_limits:
-                finalists = [finalist(trials[rl], limit) for trials in (blind_trials, chip_trials)]
-                time_ns = max(each.time_ns for each in finalists if each)
-                found = [as_fast(trials[rl], time_ns) for trials in (blind_trials, chip_trials)]
+        with contest.bench as bench, blind.bench:
+            for goal in contest.goals:
+                baseline = goal.objective(contest.baseline.values)
+                finalists = [finalist(trials, goal) for trials in both]
+                objective = max(goal.objective(each.values) for each in finalists if each)
+                found = [as_good(trials, goal, objective) for trials in both]
                 accuracies = [
                     bench.test_correct(bench.candidate(trial.policy)).mean(axis=1).tolist() for trial in found
                 ]
                 duels.append({
-                    "kl_limit": limit,
-                    "speedups": [baseline_ns / trial.time_ns for trial in found],
+                    "limit": str(goal.limit),
+                    "speedups": [baseline / goal.objective(trial.values) for trial in found],
                     "blind": accuracies[0],
                     "chip": accuracies[1],
                 })  # fmt: skip
@@ -98,7 +94,7 @@ def rows(results: list[dict[str, Any]]) -> list[tuple[str, ...]]:
             table.append(
                 (
                     str(result["seed"]),
-                    f"{duel['kl_limit']:g}",
+                    duel["limit"],
                     *(f"{speedup:.2f}x" for speedup in duel["speedups"]),
                     *(f"{100 * mean(duel[who]):.2f} ± {100 * stdev(duel[who]):.2f}" for who in ("blind", "chip")),
                     f"{difference:+.2f}",

@@ -9,7 +9,6 @@ and the VGG-8 of specs/quickstart.cim at 4/4 bits with the ADC of specs/lossy.ci
 
 import argparse
 import json
-import os
 import resource
 import time
 import tracemalloc
@@ -22,11 +21,12 @@ from typing import Any
 import numpy as np
 from networks import random_network, resnet18
 from rich.console import Console
-from timing import restart_with_one_thread
+from threadpoolctl import threadpool_limits
 
 from cimspec import load_spec
 from cimspec.compiler import CrossbarLayer, Program, compile_program, with_full_scales
 from cimspec.compiler.schedule import schedule
+from cimspec.data.cores import cores
 from cimspec.graph import Graph, Precision
 from cimspec.graph.window import Window
 from cimspec.pipeline.costing import compiled_graph
@@ -89,7 +89,7 @@ def measure(job: Job, images: int) -> dict[str, Any]:
 
     Programming and packing cells takes as long for few images as for many.
     """
-    few = 2 * inputs_at_once(job.program) * (os.cpu_count() or 1)
+    few = 2 * inputs_at_once(job.program) * cores()
     inputs = np.random.default_rng(0).uniform(-1, 1, (few + images, *job.program.input_shape))
     start, busy = _run(job, inputs[:few])
     wall, all_busy = _run(job, inputs)
@@ -100,7 +100,7 @@ def measure(job: Job, images: int) -> dict[str, Any]:
         "wall_s_per_image": pace,
         "cpu_s_per_image": busy_pace,
         "test_set_s": start + pace * (TEST_SET - few),
-        "test_set_cpu_s_per_core": (busy + busy_pace * (TEST_SET - few)) / (os.cpu_count() or 1),
+        "test_set_cpu_s_per_core": (busy + busy_pace * (TEST_SET - few)) / cores(),
         "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
     }
 
@@ -166,7 +166,7 @@ def memory(device: Device, images: int = 8) -> dict[str, float]:
 
 def main() -> None:
     """Measure and print; with `--json`, tables go to stderr."""
-    restart_with_one_thread()
+    threadpool_limits(1, user_api="blas")  # images are executed side by side instead
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=500)
     parser.add_argument("--profile", action="store_true", help="say where the time goes, on one core")
@@ -190,9 +190,7 @@ def main() -> None:
         for each in results
     ]  # fmt: skip
     console.print(rows_table(headers, lines))
-    console.print(
-        f"{os.cpu_count()} cores; at most {REQUIRED_S} s are required of ResNet-18; ASiM: {ASIM_S} s, 24 cores"
-    )
+    console.print(f"{cores()} cores; at most {REQUIRED_S} s are required of ResNet-18; ASiM: {ASIM_S} s, 24 cores")
     held = {"ideal": memory(Device()), "noisy": memory(NOISY)}
     for name, own in held.items():
         console.print(

@@ -61,20 +61,24 @@ def compare(
     where = torch_device(device).type
     options = ["--seed", str(seed), *(["--optimum", str(optimum)] if optimum else [])]
     folder = result_folder(f"{loaded.name}-compare", out, resume=resume)
-    with open_workers(workers, executor, address) or nullcontext() as pool, progress_bars() as progress:
-        report = compare_spec(
-            loaded,
-            seed,
-            folder,
-            progress,
-            where,
-            executor=pool,
-            workers=workers,
-            reaches_folder=executor is ExecutorName.PROCESSES,
-            optimum=optimum,
-            announce=lambda text: print(text, file=sys.stderr),
-            command=command_line("compare", spec, options, overrides, where),
-        )
+    try:
+        with open_workers(workers, executor, address) or nullcontext() as pool, progress_bars() as progress:
+            report = compare_spec(
+                loaded,
+                seed,
+                folder,
+                progress,
+                where,
+                executor=pool,
+                workers=workers,
+                reaches_folder=executor is ExecutorName.PROCESSES,
+                optimum=optimum,
+                announce=lambda text: print(text, file=sys.stderr),
+                command=command_line("compare", spec, options, overrides, where),
+            )
+    except KeyboardInterrupt:
+        print(f"what was finished is in {folder}; `--out {folder}` takes it up again", file=sys.stderr)
+        raise
     write_comparison(report, folder)
     if as_json:
         print_json(report.as_json())

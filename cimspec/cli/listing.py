@@ -44,9 +44,9 @@ def _rows(topic: Topic) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
 
             return ("encoding",), [(encoding.value,) for encoding in Encoding]
         case Topic.METHODS:
-            from cimspec.spec import Method
+            from cimspec.spec.search import method_names
 
-            return ("search method",), [(method.value,) for method in Method]
+            return ("search method",), [(name,) for name in method_names()]
         case Topic.DATA:
             return ("data", "options"), _data()
         case Topic.CODES:

@@ -28,6 +28,7 @@ from cimspec.cli.workers import (
     Resume,
     Workers,
     command_line,
+    command_words,
     open_workers,
     result_folder,
 )
@@ -64,12 +65,12 @@ def run(
         with open_workers(workers, executor, address) or nullcontext() as pool:
             if seeds > 1:
                 from cimspec.pipeline.executors import in_this_process
-                from cimspec.pipeline.seeds import SharedRun, run_seeds
+                from cimspec.pipeline.seeds import SEED, SharedRun, run_seeds
                 from cimspec.report import seeds_table
 
-                command = command_line("run", spec, ["--seed", "{seed}"], overrides, where)
+                words = command_words("run", spec, ["--seed", SEED], overrides, where)
                 with progress_bars() as progress:
-                    shared = SharedRun(loaded, folder, command, where)
+                    shared = SharedRun(loaded, folder, words, where)
                     found = run_seeds(shared, range(seed, seed + seeds), pool or in_this_process(), progress)
                 print_json(found.as_json()) if as_json else print_table(
                     seeds_table(found), f"\nresults are in {folder}"

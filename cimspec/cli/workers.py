@@ -66,6 +66,13 @@ def result_folder(name: str, out: Path | None, *, resume: bool) -> Path:
 
 def command_line(command: str, spec: str, options: list[str], overrides: list[str] | None, device: str) -> str:
     """What gives the same results again, wherever they are written."""
+    return shlex.join(command_words(command, spec, options, overrides, device))
+
+
+def command_words(
+    command: str, spec: str, options: list[str], overrides: list[str] | None, device: str
+) -> tuple[str, ...]:
+    """The same, word by word."""
     sets = [part for override in overrides or () for part in ("--set", override)]
     where = [] if device == Device.CPU else ["--device", device]
-    return shlex.join(["cimspec", command, spec, *options, *sets, *where])
+    return ("cimspec", command, spec, *options, *sets, *where)

@@ -6,7 +6,6 @@
 Needs Pillow, which decodes PNG and JPEG and nothing else here.
 """
 
-import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cimspec.data.cores import cores
 from cimspec.data.dataset import Images
 from cimspec.data.pictures import Indices, Part, Parts
 from cimspec.data.pixels import Pixels
@@ -64,7 +64,7 @@ class FilePictures:
                 fail("CIM459", message, help="write `resize = HEIGHT x WIDTH`")
             out[place] = pixels.prepared(image)[0]
 
-        with _large_images_are_errors(), ThreadPoolExecutor(os.cpu_count()) as executor:
+        with _large_images_are_errors(), ThreadPoolExecutor(cores()) as executor:
             try:
                 for _ in executor.map(read, range(len(chosen))):
                     pass

@@ -5,7 +5,6 @@ what a layer makes of the precisions before it is kept, and so are programmed ce
 which sees its share of the images, so that a policy is not fitted to one chip's errors.
 """
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ import torch
 from cimspec.compiler import CrossbarLayer, Program, compile_program
 from cimspec.compiler.body import steps_of
 from cimspec.compiler.program import ProgramItem, operation
+from cimspec.data.cores import cores
 from cimspec.data.dataset import Images, Split
 from cimspec.graph import Policy, Precision
 from cimspec.quant.apply import apply_vector, matmul
@@ -72,7 +72,7 @@ class ChipEvaluator:
         self._ranges: dict[tuple[str, Precision], float] = {}
         self._layers: SizedCache[tuple[str, Precision, int, int], OnCrossbars] = SizedCache(cache_bytes, layer_bytes)
         self.tensors: SizedCache[Key, Array] = SizedCache(cache_bytes, lambda tensor: int(tensor.nbytes))
-        self._threads = ThreadPoolExecutor(os.cpu_count())
+        self._threads = ThreadPoolExecutor(cores())
 
     def quality(self, policy: Policy) -> Quality:
         """The quality of the network quantized to `policy`, on the chip, without fine-tuning."""

@@ -17,6 +17,7 @@ from cimspec.pipeline.tasks import (
     SearchTask,
     Shared,
     find_optimum_of,
+    forget_network,
     run_search,
     train_network,
 )
@@ -27,7 +28,12 @@ from cimspec.report.comparison import Arena, ComparisonReport, Optimum
 from cimspec.spec import SearchSpec, Spec
 
 OWN_MS = {"rl": 5.0, "ddpg": 60.0, "maskable_ppo": 20.0}
-"""Roughly what a method takes itself for each evaluation, for the estimate; the others next to nothing."""
+"""Roughly what a method takes itself for each evaluation; the others next to nothing."""
+
+
+def own_ms(method: str) -> float:
+    """Roughly what a method takes itself for each evaluation, for the estimate and the order of tasks."""
+    return OWN_MS.get(method, 1.0)
 
 
 def compare(
@@ -67,18 +73,23 @@ def compare(
         if executor is None:
             executor, shared = in_this_process(), replace(shared, progress=progress)
         seeds = range(seed, seed + search.training_seeds)
-        networks = executor.run(train_network, seeds, _counter(progress, len(seeds), "networks"), shared=shared)
+        networks = executor.run(
+            train_network, seeds, _counter(progress, len(seeds), "networks"), shared=shared, together=int
+        )
         shared = replace(shared, weights={network.training_seed: network.weights for network in networks})
         if announce:
             announce(estimate(search, networks, workers))
         tasks = [
             SearchTask(each, method, search_seed)
             for each in seeds
-            for method in search.methods
+            for method in sorted(search.methods, key=own_ms, reverse=True)  # so that none is long left alone at the end
             for search_seed in range(search.seeds)
         ]
-        runs = executor.run(run_search, tasks, _counter(progress, len(tasks), "searches"), shared=shared)
+        runs = executor.run(
+            run_search, tasks, _counter(progress, len(tasks), "searches"), shared=shared, together=_network_of
+        )
         optima = _optima(executor, shared, networks, optimum, progress)
+        forget_network()
     return ComparisonReport(
         spec_name=spec.name,
         spec_digest=spec.digest,
@@ -101,7 +112,7 @@ def compare(
 def estimate(search: SearchSpec, networks: Sequence[Network], workers: int) -> str:
     """How long the searches may take, in words."""
     evaluation_s = sum(network.seconds_per_evaluation for network in networks) / len(networks)
-    each_s = [search.budget * (evaluation_s + OWN_MS.get(method, 1.0) / 1e3) for method in search.methods]
+    each_s = [search.budget * (evaluation_s + own_ms(method) / 1e3) for method in search.methods]
     count = len(each_s) * len(networks) * search.seeds
     seconds = sum(each_s) * len(networks) * search.seeds / workers
     amount = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
@@ -115,16 +126,21 @@ def _optima(
     executor: Executor, shared: Shared, networks: Sequence[Network], evaluations: int, progress: Progress
 ) -> list[tuple[Optimum | None, ...]]:
     """For each network the optima of its goals; None for each where none is looked for."""
-    counts = [len(network.goals) for network in networks]
     if not evaluations:
-        return [(None,) * count for count in counts]
+        return [(None,) * len(network.goals) for network in networks]
     tasks = [
         OptimumTask(network.training_seed, number, evaluations)
         for network in networks
         for number in range(len(network.goals))
     ]
-    found = iter(executor.run(find_optimum_of, tasks, _counter(progress, len(tasks), "optima"), shared=shared))
-    return [tuple(next(found) for _ in range(count)) for count in counts]
+    count = _counter(progress, len(tasks), "optima")
+    found = iter(executor.run(find_optimum_of, tasks, count, shared=shared, together=_network_of))
+    return [tuple(next(found) for _ in network.goals) for network in networks]
+
+
+def _network_of(task: SearchTask | OptimumTask) -> int:
+    """What tasks have at hand that follow each other in one process."""
+    return task.training_seed
 
 
 def _goal_names(search: SearchSpec, network: Network) -> tuple[str, ...]:

@@ -155,6 +155,9 @@ class _Run:
         shared = Shared(self.spec, search, self.device, self.folder if self.reaches_folder else None, weights)
         tasks = [SearchTask(self.seed, method, self.seed) for method in search.methods]
         runs = self.executor.run(run_search, tasks, shared=shared)
+        if contest.scores.store is not None and not self.reaches_folder:
+            for run in runs:
+                contest.scores.store.keep(run.trials)
         self.seconds |= {run.method: round(run.seconds, 2) for run in runs}
         return {run.method: run.trials for run in runs}
 

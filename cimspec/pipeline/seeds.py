@@ -2,6 +2,7 @@
 
 import glob
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ SEEDS_FILE = "seeds.json"
 LAST_FILES = (RESULT_FILE, SEEDS_FILE, "comparison.json")
 """A folder that has one of these is complete."""
 
+SEED = "{seed}"
+
 DATED = "[0-9]" * 8 + "-" + "[0-9]" * 6
 """How the command line names folders."""
 
@@ -31,7 +34,7 @@ class SharedRun:
 
     spec: Spec
     folder: Path
-    command: str
+    command: tuple[str, ...]  # words, of which `SEED` stands for the seed
     device: str
     progress: Progress = no_progress
 
@@ -42,8 +45,8 @@ def seed_folder(folder: Path, seed: int) -> Path:
 
 
 def run_seed(shared: SharedRun, seed: int) -> RunReport:
-    """One run. Its command line is the shared one, which may name `{seed}`."""
-    command = shared.command.format(seed=seed)
+    """One run, with the command line that gives it alone."""
+    command = shlex.join(str(seed) if word == SEED else word for word in shared.command)
     return run(shared.spec, seed, seed_folder(shared.folder, seed), shared.progress, command, shared.device)
 
 

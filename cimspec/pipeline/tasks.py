@@ -28,15 +28,15 @@ NETWORKS_APART = 1000
 """Search seeds of one network; those of the next begin behind."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Shared:
-    """What all tasks of a comparison need."""
+    """What all tasks of a comparison need. Equal where networks are, whether they are trained already or not."""
 
     spec: Spec
     search: SearchSpec
     device: str
     folder: Path | None  # where evaluations are kept, if workers can reach it
-    weights: Mapping[int, Weights] = field(default_factory=dict)  # by training seed; others are trained
+    weights: Mapping[int, Weights] = field(default_factory=dict, compare=False)  # by training seed; others are trained
     progress: Progress = no_progress
 
 
@@ -112,6 +112,11 @@ def find_optimum_of(shared: Shared, task: OptimumTask) -> Optimum:
 def _with_contest(shared: Shared, training_seed: int, do: Callable[[Contest], T]) -> T:
     with one_thread(), full_precision():
         return do(_contest(shared, training_seed))
+
+
+def forget_network() -> None:
+    """Let go of the network that this process searched on last."""
+    _contest.cache_clear()
 
 
 @lru_cache(maxsize=1)

@@ -12,7 +12,6 @@ Candidates are made in the background, one on each core: those that are needed i
 
 import hashlib
 import json
-import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -24,6 +23,7 @@ import torch
 
 from cimspec.compiler import Program, compile_program
 from cimspec.cost import Cost, program_cost
+from cimspec.data.cores import cores
 from cimspec.data.dataset import Dataset, Split
 from cimspec.data.load import check_data, load_data
 from cimspec.diag import Diagnostic, fail
@@ -108,7 +108,7 @@ class Workbench:
     progress: Progress
     device: torch.device = CPU
     warnings: tuple[Diagnostic, ...] = ()  # about the data
-    _workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(os.cpu_count()))
+    _workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(cores()))
     _candidates: dict[Policy, Future[Candidate]] = field(default_factory=dict)
     _floor: float | None = None
 
@@ -148,8 +148,7 @@ class Workbench:
             if folder and has_safetensors():
                 save_weights(folder / WEIGHTS_FILE, graph, weights)
         folded, folded_weights = fold_batch_norm(graph, weights)
-        share = spec.search.scored if spec.search else SCORED_SHARE
-        scored, decided = data.validation.cut(round(share * len(data.validation)))
+        scored, decided = data.validation.cut(round(scored_share(spec) * len(data.validation)))
         data = replace(data, validation=decided)
         tables = calibrate(folded, folded_weights, data.train.images[: spec.training.calibration], device=where)
         on = evaluated_on(spec)
@@ -269,6 +268,11 @@ def evaluated_on(spec: Spec) -> EvaluateOn:
     return EvaluateOn.QUANTIZED if exact else EvaluateOn.CHIP
 
 
+def scored_share(spec: Spec) -> float:
+    """The share of the validation split that scores policies."""
+    return spec.search.scored if spec.search else SCORED_SHARE
+
+
 def chip_seed(seed: int, number: int) -> int:
     """The seed of chip `number` in a run with `seed`."""
     return seed * 1000 + number
@@ -300,11 +304,12 @@ def _trained(
 
 
 def _digest(spec: Spec, data: str, seed: int, device: torch.device, chip: Chip | None = None) -> str:
-    """sha256 of what scores depend on: model, data, recipe, seed, the chip if they were measured on it, and version."""
+    """sha256 of what scores depend on: model, images, recipe, seed, the chip if measured on it, and version."""
     parts = {
         "version": version("cimspec"),
         "model": spec.model.model_dump(mode="json"),
         "data": data,
+        "scored": scored_share(spec),
         "training": spec.training.model_dump(mode="json"),
         "seed": seed,
         "device": device.type,

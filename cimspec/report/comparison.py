@@ -6,6 +6,7 @@ where every method stands (standing.py). Tables, picture and page are made of th
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import inf, isfinite
 from statistics import mean
 from typing import Any
 
@@ -26,7 +27,7 @@ class Optimum:
 
     value: float | None  # the least objective, proven; None where the search was given up before
     evaluations: int
-    lower_bound: float  # no policy has a smaller objective: proven
+    lower_bound: float  # no policy has a smaller objective: proven; infinite where none is good enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ class ComparisonReport:
             return Best(known, False, None)
         baseline = arena.goals[index].objective(self.baseline_values)
         if optimum.value is None:
-            bounded = optimum.lower_bound > 0
+            bounded = 0 < optimum.lower_bound < inf  # infinite: nothing is good enough, and 8/8 bits stand
             return Best(known, False, baseline / known / optimum.lower_bound - 1 if bounded else None)
         return Best(baseline / optimum.value, True, 0.0)
 
@@ -202,7 +203,7 @@ class ComparisonReport:
                     and {
                         "value": optimum.value,
                         "evaluations": optimum.evaluations,
-                        "lower_bound": optimum.lower_bound,
+                        "lower_bound": optimum.lower_bound if isfinite(optimum.lower_bound) else None,
                     },
                     "uniform": self._trial_as_json(goal.best(arena.uniform)),
                 }

@@ -81,14 +81,22 @@ class Store:
         """The stored score, or a measured one, which is then stored."""
         key = " ".join(f"{weight_bits}:{activation_bits}" for weight_bits, activation_bits in policy.precisions)
         if key not in self._known:
-            score = measure(policy)
-            with self._database:
-                self._database.execute(
-                    "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)",
-                    (self._digest, key, score.kl, score.accuracy, score.soft_error),
-                )
-            self._known[key] = score
+            self._keep(key, measure(policy))
         return self._known[key]
+
+    def keep(self, trials: Iterable[Trial]) -> None:
+        """Store the scores of trials that were made elsewhere."""
+        scores = {trial.policy: trial.score for trial in trials}
+        for policy in scores:
+            self.score(policy, scores.__getitem__)
+
+    def _keep(self, key: str, score: Score) -> None:
+        with self._database:
+            self._database.execute(
+                "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)",
+                (self._digest, key, score.kl, score.accuracy, score.soft_error),
+            )
+        self._known[key] = score
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -104,7 +112,7 @@ def _opened(path: Path) -> sqlite3.Connection:
                 " PRIMARY KEY (digest, policy))"
             )
             return database
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             # Unlike other statements, a change of the journal does not wait for those who look at the file.
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
                 database.close()

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cimspec.search.evaluation import Trial
-from cimspec.search.goal import Goal
+from cimspec.search.goal import DivergenceLimit, Goal
 
 Correct = npt.NDArray[np.bool_]
 """Which images a network gets right: [draws, images], a row for each chip that was drawn."""
@@ -23,13 +23,18 @@ CERTIFIABLE = 3.0
 """With no differing image out of n, a loss above 3/n can be ruled out at 95 % (the rule of three)."""
 
 
+TIGHTER = (0.5, 0.25, 0.125)
+"""Further limits, relative to the tightest one."""
 ABOUT_AS_FAST = 1.015
 """Times within 1.5 % are not worth a difference in accuracy."""
 
 
 def finalists(trials: tuple[Trial, ...], goals: tuple[Goal, ...]) -> tuple[Trial, ...]:
-    """The finalist of each goal, without repetition; what takes least by the first goal first."""
-    found = {trial.policy: trial for goal in goals if (trial := finalist(trials, goal))}
+    """The finalist of each goal, and of tighter limits in case none of those is good enough, without repetition.
+
+    What takes least by the first goal comes first.
+    """
+    found = {trial.policy: trial for goal in (*goals, *_tighter(goals)) if (trial := finalist(trials, goal))}
     return tuple(sorted(found.values(), key=lambda trial: goals[0].objective(trial.values)))
 
 
@@ -39,8 +44,14 @@ def finalist(trials: tuple[Trial, ...], goal: Goal) -> Trial | None:
     if fastest is None:
         return None
     slowest = goal.objective(fastest.values) * ABOUT_AS_FAST
-    near = [trial for trial in trials if goal.objective(trial.values) <= slowest]
+    near = [trial for trial in goal.feasible(trials) if goal.objective(trial.values) <= slowest]
     return min(near, key=lambda trial: (trial.score.kl, goal.objective(trial.values)))
+
+
+def _tighter(goals: tuple[Goal, ...]) -> list[Goal]:
+    """Goals with the first one's objective below the tightest limit on divergence."""
+    limits = [goal.limit.nats for goal in goals if isinstance(goal.limit, DivergenceLimit)]
+    return [Goal(DivergenceLimit(share * min(limits)), goals[0].weights) for share in TIGHTER if limits]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ Program + constants -> Machine, whose cells are programmed once -> outputs of an
 each core. Needs neither the spec nor torch.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from cimspec.compiler.artifact import check_constants
 from cimspec.compiler.program import CrossbarLayer, Program
 from cimspec.compiler.verify import verify
+from cimspec.data.cores import cores
 from cimspec.quant.apply import apply_vector, matmul
 from cimspec.quant.ops import Array, Constants, MatMul
 from cimspec.sim.layer import Engine
@@ -55,7 +55,7 @@ def execute(
     size = inputs_at_once(program)
     starts = range(0, len(images), size)
     outputs: list[Array] = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for output in pool.map(lambda start: machine.run(images[start : start + size], first_input=start), starts):
             outputs.append(output)
             if progress:

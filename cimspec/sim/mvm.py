@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from cimspec.compiler.layout import Layout
 from cimspec.compiler.slicing import input_steps
+from cimspec.data.cores import cores
 from cimspec.quant.parameters import activation_range, weight_limit
 from cimspec.sim.layer import Engine, ProductLayer
 from cimspec.sim.programmed import ProgrammedRows
 from cimspec.sim.reference import reference_mvm
 from cimspec.sim.row_set import Inputs
-from cimspec.sim.threads import threads_of_machine
 from cimspec.spec.chip import Chip
 
 IntArray = npt.NDArray[Any]
@@ -65,7 +65,7 @@ def mvm(
         full_scale,
         seed=seed or 0,
     )
-    return ProductLayer(rows).products(flat_inputs(vectors), threads=threads or threads_of_machine())
+    return ProductLayer(rows).products(flat_inputs(vectors), threads=threads or cores())
 
 
 def flat_inputs(vectors: IntArray, first_vector: int = 0) -> Inputs:

@@ -12,11 +12,6 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def threads_of_machine() -> int:
-    """How many threads run at once."""
-    return os.cpu_count() or 1
-
-
 def share(work: Callable[[T], None], parts: Iterable[T], threads: int) -> None:
     """Do `work` for each part, on `threads` threads at most; returns when all is done, or raises what a part raised.
 

@@ -36,9 +36,10 @@ class ProductModel(SpecModel):
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """Marks a text that is one of some words, which are known when a file is read: those of installed packages too."""
+    """Marks a text that is one of some words. `more` are those of installed packages: looking for them takes time."""
 
-    names: Callable[[], tuple[str, ...]]
+    names: tuple[str, ...]
+    more: Callable[[], tuple[str, ...]]
 
 
 class NamedFile(SpecModel):

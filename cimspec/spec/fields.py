@@ -3,7 +3,7 @@
 A field added to a model can be written in a `.cim` file at once; its key is its name without a unit's suffix.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -28,9 +28,10 @@ class Scalar:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of a few words, each with the value it stands for."""
+    """One of a few words, each with the value it stands for; `more` gives words that are looked for if need be."""
 
     options: Mapping[str, object]
+    more: Callable[[], tuple[str, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ def _words(annotation: Any, origin: Any, metadata: tuple[Any, ...]) -> Choice | 
         return Choice({str(value): value for value in get_args(annotation)})
     for mark in metadata:
         if isinstance(mark, OneOf):
-            return Choice({name: name for name in mark.names()})
+            return Choice({name: name for name in mark.names}, mark.more)
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
         return Choice({member.value: member for member in annotation})
     if isinstance(annotation, type) and issubclass(annotation, ProductModel):

@@ -1,7 +1,6 @@
 """The search over bits per layer, as written in a `.cim` file."""
 
 from enum import StrEnum
-from importlib.metadata import entry_points
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -62,9 +61,16 @@ class Method(StrEnum):
     EXACT = "exact"
 
 
+def plugin_names() -> tuple[str, ...]:
+    """The methods that installed packages add."""
+    from importlib.metadata import entry_points  # looks through all that is installed
+
+    return tuple(sorted(entry_points(group=PLUGINS).names))
+
+
 def method_names() -> tuple[str, ...]:
     """The methods that there are, those of installed packages last."""
-    return (*Method, *sorted(entry_points(group=PLUGINS).names))
+    return (*Method, *plugin_names())
 
 
 class EvaluateOn(StrEnum):
@@ -138,7 +144,7 @@ class SearchSpec(SpecModel):
         default=0.25, description="share of the validation split that scores policies; the rest decides among finalists"
     )
     methods: Annotated[
-        tuple[Annotated[str, OneOf(method_names)], ...], Field(min_length=1), AfterValidator(_each_once)
+        tuple[Annotated[str, OneOf(tuple(Method), plugin_names)], ...], Field(min_length=1), AfterValidator(_each_once)
     ] = (Method.RL, Method.EVOLUTION, Method.RANDOM)
     kl_limits: Annotated[tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...], Field(min_length=1)] = Field(
         default=(0.05, 0.1, 0.16, 0.22),

@@ -120,12 +120,15 @@ def convert_number(value: Number, measured: Measured | None, name: str, diagnost
 
 def convert_choice(value: Value, type: Choice, name: str, diagnostics: Diagnostics) -> Converted | None:  # noqa: A002
     """One of the field's words."""
-    options = list(type.options)
+    known = type.options
+    if type.more and isinstance(value, Word) and value.text not in known:
+        known = {**known, **{name: name for name in type.more()}}
+    options = list(known)
     if not isinstance(value, Word):
         wrong_kind(value, name, f"{one_of(options)}, without quotes", diagnostics)
         return None
-    if value.text in type.options:
-        return Converted(type.options[value.text])
+    if value.text in known:
+        return Converted(known[value.text])
     meant = did_you_mean(value.text, options)
     diagnostics.error(
         "CIM204",

@@ -1,5 +1,7 @@
 """What the search sees of a policy on the chip is what its Program does there."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from cimspec.pipeline.chip_evaluator import ChipEvaluator
 from cimspec.quant.calibrate import calibrate
 from cimspec.quant.integer import integer_network
 from cimspec.quant.tables import Tables, quantize
-from cimspec.sim.execute import Machine
+from cimspec.sim.execute import Machine, execute
 from cimspec.spec import Adc, AdcRange, Chip, Crossbar, Device, Encoding, WeightMode
 from tests.quant.nets import random_images, random_weights, residual_net
 
@@ -110,3 +112,19 @@ def test_a_short_adc_and_noise_cost_something(tables: Tables, split: Split):
 def test_there_is_no_chip_without_an_image(tables: Tables, split: Split):
     evaluator = make_evaluator(tables, split.cut(1)[0], make_chip(SHORT, NOISY))
     assert evaluator.outputs(tables.graph.uniform(4, 4)).shape == (1, 10)
+
+
+@pytest.mark.parametrize("device", [Device(), NOISY], ids=["ideal", "noisy"])
+def test_the_number_of_threads_changes_no_result(monkeypatch, tables: Tables, split: Split, device: Device):
+    chip = make_chip(SHORT, device)
+    (policy,) = random_policies(tables, 1)
+    network = integer_network(tables.graph, quantize(tables, policy))
+    program = with_full_scales(compile_program(tables.graph, policy, chip), {})
+    found = []
+    for threads in ("1", "3"):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)), raising=False)
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        seen = make_evaluator(tables, split, chip).outputs(policy)
+        found.append((seen, execute(program, network.constants, np.tile(split.images, (20, 1, 1, 1)), seed=5)))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -90,6 +90,26 @@ def test_nothing_is_measured_twice(measured: list, tmp_path):
     assert all(run.scoring_seconds == 0 for run in again.runs)
 
 
+def test_what_other_images_scored_is_measured_again(tmp_path):
+    few, more = (small("search.training_seeds=1", f"search.scored={share} %") for share in (25, 50))
+    compare(few, out=tmp_path)
+    assert found(compare(more, out=tmp_path)) == found(compare(more))
+
+
+@pytest.mark.parametrize(("networks", "prepared"), [(1, [0]), (2, [0, 1, 0, 1])])
+def test_a_network_is_searched_on_by_whoever_trained_it_last(monkeypatch, networks: int, prepared: list):
+    seeds = []
+    prepare = Workbench.prepare.__func__
+
+    def noted(cls: type, spec: Spec, seed: int, *arguments: object, **options: object) -> Workbench:
+        seeds.append(seed)
+        return prepare(cls, spec, seed, *arguments, **options)
+
+    monkeypatch.setattr(Workbench, "prepare", classmethod(noted))
+    compare(small(f"search.training_seeds={networks}"))
+    assert seeds == prepared  # two are trained, then the first one is searched on
+
+
 def test_a_budget_counts_what_another_method_measured_already(tmp_path):
     # The same trials, whether their scores were there before or not.
     whole = compare(small("search.methods=[random, rl]", "search.training_seeds=1"), out=tmp_path)

@@ -66,6 +66,23 @@ def test_what_is_shared_reaches_each_worker_once():
         assert {worker for _, worker, _ in found}.isdisjoint({os.getpid()})
 
 
+def test_tasks_that_belong_together_go_to_one_worker(tmp_path):
+    with in_processes(2) as executor:
+
+        def pids(*numbers: int) -> list[int]:
+            return [pid for _, pid, _ in executor.run(tasks.scaled, numbers, shared=shared, together=int)]
+
+        shared = Counted(1)
+        first, second = pids(0, 1)
+        assert first != second
+        assert [pids(number)[0] for number in (1, 0, 0, 1)] == [second, first, first, second]
+        found = pids(0, 0, 0, 1, 1, 1)
+        assert (found[0], found[3]) == (first, second)  # of the others some may be done for who is late
+        # Nobody waits: a worker without tasks of its own helps.
+        executor.run(do, [Task(number, tmp_path, seconds=0.5) for number in range(2)], together=lambda _: 0)
+        assert set(workers(tmp_path)) == {first, second}
+
+
 def test_a_worker_uses_one_thread(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     with in_processes(1) as executor:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
-from pathlib import Path
 
 import executor_tasks as tasks
 import numpy as np
@@ -21,24 +20,8 @@ from watching import below, is_running, starts, wait_until, workers
 
 from cimspec.diag import CimError
 from cimspec.pipeline.executors import ExecutorKind, on_ray, open_executor
-from cimspec.pipeline.executors.ray_cluster import load_ray
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")]
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """Two nodes of one CPU each, where the code of the tasks is installed; the driver runs on neither."""
-    load_ray()
-    from ray.cluster_utils import Cluster
-
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("PYTHONPATH", str(Path(tasks.__file__).parent))
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-        for _ in range(2):
-            cluster.add_node(num_cpus=1)
-        yield cluster
-        cluster.shutdown()
 
 
 @pytest.fixture

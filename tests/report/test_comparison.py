@@ -214,3 +214,10 @@ def test_proven_optima_are_in_the_json():
     assert found["networks"][0]["goals"][0]["optimum"] == {"value": None, "evaluations": 7, "lower_bound": 200.0}
     best = found["goals"][0]["networks"][0]["best"]
     assert best == {"gain": 4.0, "proven": False, "gap_percent": pytest.approx(50.0)}  # 300 over 200
+
+
+def test_where_nothing_is_good_enough_there_is_no_gap():
+    report = comparison([search_run("rl", [300])], [arena(0, Optimum(None, 7, float("inf")))])
+    found = json.loads(json.dumps(report.as_json(), allow_nan=False))
+    assert found["networks"][0]["goals"][0]["optimum"] == {"value": None, "evaluations": 7, "lower_bound": None}
+    assert found["goals"][0]["networks"][0]["best"]["gap_percent"] is None

@@ -71,9 +71,7 @@ def toy_score(policy: Policy) -> Score:
 
 def optimum(space: Space, limit: float = LIMIT) -> float:
     """Least time within the limit, by trying everything."""
-    return min(
-        space.values(choice)[0] for choice in every_choice(space) if toy_score(space.policy(choice)).kl <= limit
-    )
+    return min(space.values(choice)[0] for choice in every_choice(space) if toy_score(space.policy(choice)).kl <= limit)
 
 
 def goal(limit: float = LIMIT) -> Goal:
@@ -94,7 +92,7 @@ def two_metrics(layers: int) -> Space:
     space = toy_space(layers)
     options = tuple(
         tuple(
-            Option(option.precision, (*option.costs, float(option.precision.activation_bits ** 2 * (layers - layer))))
+            Option(option.precision, (*option.costs, float(option.precision.activation_bits**2 * (layers - layer))))
             for option in own
         )
         for layer, own in enumerate(space.options)

@@ -10,7 +10,8 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from multiprocessing import get_context, parent_process, resource_tracker
@@ -23,7 +24,7 @@ from cimspec.pipeline.executors.repeating import Death, RepeatingExecutor
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
-"""Read by numpy and torch when they are loaded: N workers on N cores are N threads, not N times N."""
+"""Read by numpy and torch when they are loaded, and by `cores`: N workers on N cores are N threads, not N times N."""
 
 LOOK_AFTER = 1.0  # seconds; a pipe that a dead worker's children hold open does not tell that it died
 PATIENCE = 2.0  # seconds for an idle worker to end by itself
@@ -46,7 +47,16 @@ class _Processes(RepeatingExecutor):
     def _share(self, packed: bytes) -> None:
         self._packed_shared = packed
 
+    def _next(self, waiting: Sequence[int]) -> int:
+        """Of a group that an idle worker did last; else of one that no worker is at; else of the one with most left."""
+        idle, busy = {worker.group for worker in self._idle}, {worker.group for worker in self._busy}
+        left = Counter(self._groups[index] for index in waiting)
+        wanted = (left.keys() & idle) or (left.keys() - busy) or {max(left, key=left.__getitem__)}
+        return next(index for index in waiting if self._groups[index] in wanted)
+
     def _start(self, index: int, call: bytes) -> None:
+        group = self._groups[index]
+        self._idle.sort(key=lambda worker: worker.group == group)
         while self._idle:
             worker = self._idle.pop()
             if worker.is_alive:
@@ -54,6 +64,7 @@ class _Processes(RepeatingExecutor):
             worker.stop()
         else:
             worker = _Worker()
+        worker.group = group
         self._busy[worker] = index
         worker.send(call, self._packed_shared)
 
@@ -94,6 +105,7 @@ class _Worker:
             self._process.start()
         theirs.close()
         self._has: bytes | None = None  # the packed shared argument that was sent last
+        self.group: Hashable = None  # of the task that it did last
 
     @property
     def is_alive(self) -> bool:

@@ -6,7 +6,7 @@ What a worker is, and how it is noticed that one died, is for the executors to s
 import pickle
 from abc import abstractmethod
 from collections import defaultdict, deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
@@ -32,18 +32,25 @@ class RepeatingExecutor(Executor):
     def __init__(self, room: int) -> None:
         self._room = room  # tasks that are handed out at once
         self._shared: tuple[object, ...] | None = None  # what was shared last
+        self._groups: Sequence[Hashable] = ()  # of the tasks that are done now
 
     def _finished(
-        self, function: Callable[..., R], shared: tuple[object, ...], tasks: Sequence[Any]
+        self,
+        function: Callable[..., R],
+        shared: tuple[object, ...],
+        tasks: Sequence[Any],
+        groups: Sequence[Hashable],
     ) -> Generator[tuple[int, R]]:
         waiting = deque(range(len(tasks)))
         running = 0
         deaths: defaultdict[int, list[Death]] = defaultdict(list)
+        self._groups = groups
         self._share_anew(shared)
         try:
             while waiting or running:
                 while waiting and running < self._room:
-                    index = waiting.popleft()
+                    index = self._next(waiting)
+                    waiting.remove(index)
                     self._start(index, self._packed((function, tasks[index])))
                     running += 1
                 for index, outcome in self._wait():
@@ -69,6 +76,10 @@ class RepeatingExecutor(Executor):
     @abstractmethod
     def _share(self, packed: bytes) -> None:
         """Keep the shared argument, a pickled tuple of one or none, for the calls that start from now on."""
+
+    def _next(self, waiting: Sequence[int]) -> int:
+        """Which of the waiting tasks to start."""
+        return waiting[0]
 
     @abstractmethod
     def _start(self, index: int, call: bytes) -> None:

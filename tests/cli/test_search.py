@@ -15,6 +15,8 @@ import pytest
 
 from tests.cli.conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 SMALL = (
     "training.epochs=2", "training.finetune_epochs=1", "search.budget=10", "search.methods=[rl, random]",
     "search.weight_bits=[3, 5, 8]", "search.activation_bits=[3, 8]",

@@ -17,6 +17,8 @@ from cimspec.report import ComparisonReport
 from cimspec.search.evaluation import Score
 from cimspec.spec import Spec
 
+pytestmark = pytest.mark.slow
+
 TINY = Path(__file__).parents[2] / "specs/tiny.cim"
 
 

@@ -26,6 +26,8 @@ from cimspec.pipeline.executors import (
 )
 from cimspec.pipeline.executors.repeating import REPEATS
 
+pytestmark = pytest.mark.slow
+
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 
 

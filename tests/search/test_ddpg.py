@@ -26,6 +26,8 @@ from cimspec.search.space import Option, Space
 from cimspec.spec.search import Method
 from tests.search.toy import LIMIT, account, goal, toy_space
 
+pytestmark = pytest.mark.slow
+
 THREE_LAYERS = toy_space(3)
 
 

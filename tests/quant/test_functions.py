@@ -94,6 +94,8 @@ def test_every_parameter_of_every_layer_learns(graph: Graph, seed: int):
     policy = graph.uniform(8, 8)
     assert np.isfinite(integer_network(graph, quantize(tables, policy)).run(images)).all()
     student = Student.of(tables, policy)
-    outputs = Plan.of(graph).run(torch.from_numpy(images), student.function())
-    outputs.square().sum().backward()
+    # In some of these networks oneDNN's gradient of a convolution crashes the process (torch 2.13).
+    with torch.backends.mkldnn.flags(enabled=False):
+        outputs = Plan.of(graph).run(torch.from_numpy(images), student.function())
+        outputs.square().sum().backward()
     assert all(value.grad is not None for value in (*student.values, *student.steps))

@@ -17,13 +17,13 @@ def test_every_command_has_help_with_an_example(cimspec, command):
     assert f"Example: cimspec {command}" in " ".join(done.stdout.split())
 
 
-def test_the_version_is_printed(cimspec):
-    done = cimspec("--version")
+def test_the_version_is_printed(cimspec_process):
+    done = cimspec_process("--version")
     assert (done.returncode, done.stdout.split()[0]) == (0, "cimspec")
 
 
-def test_a_valid_spec_is_called_valid(cimspec):
-    done = cimspec("validate", "specs/quickstart.cim")
+def test_a_valid_spec_is_called_valid(cimspec_process):
+    done = cimspec_process("validate", "specs/quickstart.cim")
     assert done.returncode == 0
     assert "is valid: 8 layers on crossbars of 64 x 64" in done.stdout
     assert done.stderr == ""
@@ -133,6 +133,7 @@ def test_the_files_of_a_run_agree_with_its_result(finished_run, cimspec):
     assert json.loads(simulated.stdout)["accuracy"] == result["best"]["accuracy"]
 
 
+@pytest.mark.slow
 def test_on_noisy_cells_the_search_looks_at_the_chip_and_each_reported_chip_can_be_had_again(cimspec, tmp_path):
     noisy = ["--set", "chip.device.program_sigma=10%", "--set", "chip.device.read_sigma=2%"]
     done = cimspec("run", "specs/tiny.cim", "--json", "--seed", "1", "--out", str(tmp_path / "out"), *SMALL, *noisy)
@@ -173,6 +174,7 @@ def test_without_data_a_run_reports_the_cost(cimspec, tmp_path):
     assert (tmp_path / "r/result.json").exists()
 
 
+@pytest.mark.slow
 def test_compare_prints_every_method_under_every_limit(cimspec, tmp_path):
     limits = ["--set", "search.kl_limits=[0.1, 0.3]", "--set", "search.seeds=2"]
     done = cimspec("compare", "specs/tiny.cim", "--json", *SMALL, *limits, "--out", "c", "--workers", "2")

@@ -114,6 +114,7 @@ def test_an_unwritable_folder_is_a_diagnostic(cimspec, tmp_path):
     assert "CIM903" in diagnostics(cimspec("run", "specs/paper/vgg16.cim", "--out", "file/below"))[0]
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_keeps_its_finished_evaluations(tmp_path):
     command = [sys.executable, "-m", "cimspec", "run", str(ROOT / "specs/tiny.cim"), "--out", str(tmp_path / "run")]
     command += ["--set", "training.epochs=1", "--set", "search.budget=1000000"]  # it does not end by itself

@@ -125,6 +125,7 @@ def without_effort(result: dict) -> dict:
     return {name: value for name, value in result.items() if name not in ("seconds", "artifacts")}
 
 
+@pytest.mark.slow
 def test_workers_find_what_one_process_finds(trade_offs, tmp_path):
     _, result = trade_offs
     with in_processes(2) as executor:

@@ -7,7 +7,6 @@ Importing this loads neither torch, numpy nor the compiler: checking a file is a
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from cimspec.quant.from_torch import from_torch
     from cimspec.sim import execute, mvm
 
-__version__ = version("cimspec")
+    __version__: str
 
 _LOADED_ON_DEMAND = {
     **dict.fromkeys(("Model", "Policy", "Precision"), "cimspec.graph"),
@@ -33,6 +32,10 @@ _LOADED_ON_DEMAND = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # reads the package's metadata with the parser of e-mails
+
+        return version("cimspec")
     if name in _LOADED_ON_DEMAND:
         return getattr(import_module(_LOADED_ON_DEMAND[name]), name)
     raise AttributeError(f"module 'cimspec' has no attribute '{name}'")

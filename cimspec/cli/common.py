@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cimspec.cli.boundary import show
-from cimspec.diag import Diagnostic
-from cimspec.spec import BuiltinData, Loaded, ModelSpec, load
+from cimspec.spec import Loaded, load
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from cimspec.graph import Graph
 
 SpecPath = Annotated[str, typer.Argument(metavar="SPEC", help="the `.cim` file")]
 Overrides = Annotated[
@@ -51,6 +49,7 @@ Seed = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="of the 
 def open_spec(path: str, overrides: list[str] | None, *, weights: bool = False) -> Loaded:
     """Load and check a spec, its network's shapes included; warnings go to stderr. With `weights`, their file, too."""
     from cimspec.graph import open_model
+    from cimspec.validation import check_weights
 
     loaded = load(path, overrides or ())
     graph = open_model(loaded.spec, loaded.spans).graph
@@ -59,26 +58,24 @@ def open_spec(path: str, overrides: list[str] | None, *, weights: bool = False) 
     return loaded
 
 
-def check_weights(loaded: Loaded, graph: "Graph") -> tuple[Diagnostic, ...]:
-    """Warnings about the file of weights that a spec names. Raises `CimError` where it does not fit."""
-    model = loaded.spec.model
-    if not isinstance(model, ModelSpec) or model.weights is None:
-        return ()
-    from cimspec.quant.weights_file import open_weights  # brings numpy, which specs without a file do without
+def open_points(path: str, overrides: list[str] | None, known: Loaded) -> Iterator[tuple[dict[str, str], Loaded]]:
+    """The points of a sweep one by one, each with its settings; warnings, each once, go to stderr at the end.
 
-    read = open_weights(model, graph, loaded.spans)
-    return read.warnings if read else ()
+    Raises `CimError` at the first point that is wrong.
+    """
+    from cimspec.graph import open_model
+    from cimspec.spec import load_points
+    from cimspec.spec.points import Findings
 
-
-def check_own_data(loaded: Loaded, graph: "Graph") -> tuple[Diagnostic, ...]:
-    """Warnings about data in files that a spec names, which are read. Raises `CimError` where they make no sense."""
-    if loaded.spec.data is None or isinstance(loaded.spec.data.source, BuiltinData):
-        return ()
-    from cimspec.data.load import check_data, load_data
-
-    model = loaded.spec.model
-    has_weights = not isinstance(model, ModelSpec) or model.weights is not None
-    return check_data(load_data(loaded.spec.data), graph, has_weights=has_weights)
+    findings = Findings(known.warnings)
+    for point in load_points(path, overrides or ()):
+        findings.add(point, point.loaded.warnings if point.loaded else point.errors)
+        if point.loaded is None:
+            findings.raise_if_errors()
+        else:
+            open_model(point.loaded.spec, point.loaded.spans)
+            yield point.values, point.loaded
+    show(findings.all)
 
 
 def print_json(data: Any) -> None:

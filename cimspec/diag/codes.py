@@ -11,6 +11,7 @@ from cimspec.diag.catalogue import (
     data,
     environment,
     hardware,
+    language,
     mapping,
     names,
     onnx,
@@ -25,7 +26,20 @@ from cimspec.diag.catalogue.code import Code
 CODES: Mapping[str, Code] = MappingProxyType(
     {
         code.code: code
-        for page in (syntax, names, hardware, workload, onnx, data, weights, mapping, policies, searches, environment)
+        for page in (
+            syntax,
+            names,
+            language,
+            hardware,
+            workload,
+            onnx,
+            data,
+            weights,
+            mapping,
+            policies,
+            searches,
+            environment,
+        )
         for code in page.CODES
     }
 )

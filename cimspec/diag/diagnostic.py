@@ -15,6 +15,7 @@ class Source:
     name: str
     text: str
     folder: Path | None = None  # where paths in it start, and below which they stay; None for the command line
+    file: Path | None = None  # whose text it is, symbolic links resolved
 
     def line_of(self, offset: int) -> int:
         """Line that holds the character at `offset`."""
@@ -88,6 +89,15 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
+class Fix:
+    """A change that mends what a diagnostic is about: `replacement` for the characters of `span`, which may be none."""
+
+    span: Span
+    replacement: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One finding. `message` must read well alone; `label` says what to do at the span."""
 
@@ -99,3 +109,4 @@ class Diagnostic:
     related: tuple[Label, ...] = ()
     notes: tuple[str, ...] = ()
     help: str | None = None
+    fixes: tuple[Fix, ...] = ()  # all of them together, where no other change can be meant

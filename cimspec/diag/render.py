@@ -64,6 +64,18 @@ def as_json(found: Diagnostic) -> dict[str, object]:
         ],
         "notes": list(found.notes),
         "help": found.help,
+        "fixes": [
+            {
+                "file": each.span.source.name,
+                "line": each.span.line,
+                "column": each.span.column,
+                "end_line": each.span.end_line,
+                "end_column": each.span.end_column,
+                "replacement": each.replacement,
+                "title": each.title,
+            }
+            for each in found.fixes
+        ],
     }
 
 

@@ -6,10 +6,22 @@ All layers that do not fit are reported at once; a layer after a wrong one is no
 from collections.abc import Mapping
 
 from cimspec.diag import Diagnostics, Span
+from cimspec.diag.collect import MAX_USES
 from cimspec.graph.expand import Draft, expand
 from cimspec.graph.graph import Graph
 from cimspec.graph.shapes import DoesNotFitError, spell
 from cimspec.spec import ModelSpec
+
+SAME = "give both one shape: a `conv2d` with `kernel = 1` changes channels, its `stride` height and width"
+WINDOWS = "look at `kernel`, `stride`, `padding` and `groups`, and at the layers before it"
+HINTS = {
+    **dict.fromkeys(("add", "multiply"), SAME),
+    **dict.fromkeys(("conv2d", "depthwise", "maxpool", "avgpool"), WINDOWS),
+    "concat": "give both the same sizes but along the axis that they are joined on",
+    "reshape": "the new shape has to hold as many values as the old one",
+    "attention": "it takes tokens x features, and `heads` that divide the features",
+}
+"""What to look at, by the kind of layer."""
 
 
 def build_graph(model: ModelSpec, spans: Mapping[tuple[str | int, ...], Span] | None = None) -> Graph:
@@ -31,6 +43,14 @@ def build_graph(model: ModelSpec, spans: Mapping[tuple[str | int, ...], Span] | 
             made[declared.name] = expand(declared, known, draft)
         except DoesNotFitError as error:
             message, span = f"`{declared.name}` {error}", spans.get(("model", "layers", index))
-            diagnostics.error("CIM401", message, span, label=f"reads {spell(*map(draft.shape, known))}")
+            with diagnostics.used_at(uses_of(index, spans)):
+                label, hint = f"reads {spell(*map(draft.shape, known))}", HINTS.get(declared.op.kind)
+                diagnostics.error("CIM401", message, span, label=label, help=hint)
     diagnostics.raise_if_errors()
     return Graph(model.name, tuple(draft.layers.values()))
+
+
+def uses_of(index: int, spans: Mapping[tuple[str | int, ...], Span]) -> tuple[Span, ...]:
+    """Where the blocks are used that a layer comes from, innermost first."""
+    found = (spans.get(("model", "layers", index, "use", number)) for number in range(MAX_USES))
+    return tuple(use for use in found if use)

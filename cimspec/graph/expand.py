@@ -59,6 +59,7 @@ from cimspec.spec import (
     MultiplySpec,
     PositionsSpec,
     ProductSpec,
+    Projections,
     ReluSpec,
     ReshapeSpec,
     SelectSpec,
@@ -248,7 +249,14 @@ def _attention(name: str, spec: AttentionSpec, source: str, draft: Draft) -> str
         cut = part(f"{suffix}_cut", Reshape(), whole, shape=(tokens, spec.heads, width))
         return part(f"{suffix}_heads", Transpose(axes), cut)
 
-    query, key, value = (part(suffix, Linear(features, features), source) for suffix in ("q", "k", "v"))
+    if spec.qkv is Projections.JOINED:
+        together = part("qkv", Linear(features, 3 * features), source)
+        query, key, value = (
+            part(f"{suffix}_part", Slice(1, index * features, (index + 1) * features), together)
+            for index, suffix in enumerate(("q", "k", "v"))
+        )
+    else:
+        query, key, value = (part(suffix, Linear(features, features), source) for suffix in ("q", "k", "v"))
     scaled = part("scale", Affine(width**-0.5), query)
     scores = part("qk", Product(), heads("q", scaled, (1, 0, 2)), heads("k", key, (1, 2, 0)))
     weights = part("softmax", Softmax(2), scores)

@@ -1,8 +1,13 @@
 """The tree of a `.cim` file: what was written, with the span of every part; nothing is converted here."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 from cimspec.diag import Source, Span
+from cimspec.units import Dimension
+
+Powers = tuple[tuple[Dimension, int], ...]
+"""A product of dimensions, each with its power, in the order of their names; empty for a plain number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +39,8 @@ class Text:
 class Range:
     """`2..8`, both ends included."""
 
-    low: Number
-    high: Number
+    low: "Value"
+    high: "Value"
     span: Span
 
 
@@ -43,24 +48,41 @@ class Range:
 class Shape:
     """`1 x 28 x 28`."""
 
-    sizes: tuple[Number, ...]
+    sizes: "tuple[Value, ...]"
     span: Span
 
 
 @dataclass(frozen=True, slots=True)
-class Factor:
-    """`energy^0.5`: a name to a power, which is 1 where none is written."""
+class Binary:
+    """`a + b`: the operator is one of `+ - * / ^`."""
 
-    name: Word
-    power: Number | None
+    operator: Word
+    left: "Value"
+    right: "Value"
     span: Span
 
 
 @dataclass(frozen=True, slots=True)
-class Product:
-    """`latency * energy^0.5`."""
+class Negated:
+    """`-a`."""
 
-    factors: tuple[Factor, ...]
+    operand: "Value"
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """What an expression comes to, in the own units of its dimensions; made by evaluation, not by the parser."""
+
+    value: Fraction
+    dimension: Powers
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """A value that evaluation could not make sense of, and has reported; what reads it says nothing more."""
+
     span: Span
 
 
@@ -90,12 +112,12 @@ class Call:
     span: Span
 
 
-Value = Word | Number | Text | Range | Shape | Product | ListValue | Call
+Value = Word | Number | Text | Range | Shape | Binary | Negated | Quantity | Wrong | ListValue | Call
 
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """`import "quickstart.cim"`."""
+    """`import "quickstart.cim"` or `import library("chips/isaac.cim")`."""
 
     path: Value
     span: Span
@@ -106,6 +128,24 @@ class Assign:
     """`bits = 8`."""
 
     name: Word
+    value: Value
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Let:
+    """`let side = 64`."""
+
+    name: Word
+    value: Value
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """`chip.adc.bits = 4..8` in a sweep: a path of fields."""
+
+    path: tuple[Word, ...]
     value: Value
     span: Span
 
@@ -143,7 +183,7 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A word with names and perhaps a block: a chip, a part of it, a layer. `span` leaves out the block."""
+    """A word with names and perhaps a block: a chip, a part of it, a layer, a use of a block. `span` is its head."""
 
     kind: Word
     name: Word | None
@@ -152,9 +192,41 @@ class Section:
     sources: tuple[Word, ...] | None
     body: "tuple[Statement, ...] | None"
     span: Span
+    arguments: tuple[Argument, ...] | None = None  # `residual s1(64, stride = 2)`
+    uses: tuple[Span, ...] = ()  # of blocks that a layer came from, innermost first; made by evaluation
 
 
-Statement = Import | Assign | Definition | Bound | Pin | Section
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a block, with its default if it has one."""
+
+    name: Word
+    default: Value | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDefinition:
+    """`block residual(channels, stride = 1) from x { ... }`. `span` is its head."""
+
+    name: Word
+    parameters: tuple[Parameter, ...]
+    inputs: tuple[Word, ...] | None
+    body: "tuple[Statement, ...]"
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """`repeat 3 { ... }`, or `repeat width in [16, 32] { ... }` with a name for each value. `span` is its head."""
+
+    variable: Word | None
+    rounds: Value  # a count, or the values of the variable
+    body: "tuple[Statement, ...]"
+    span: Span
+
+
+Statement = Import | Let | Assign | Setting | Definition | Bound | Pin | Section | BlockDefinition | Repeat
 
 
 @dataclass(frozen=True, slots=True)

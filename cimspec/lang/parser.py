@@ -1,105 +1,96 @@
-"""Parses a text: Source -> File, reporting everything that is not the language.
+"""Parses a text by recursive descent: Source -> File, reporting everything that is not the language.
 
-After an error the statement that holds it is taken out and the rest parsed again: one run shows every wrong
-statement.
+The whole grammar; `name`, `number` and `text` are tokens, `end` is the end of a line or `;`. Line ends within `( )` and
+`[ ]`, comments and blanks are no tokens. No name is reserved: a keyword is one only where it stands here, and the words
+of the first five statements name fields as well (`let = 3`).
+
+    file        = [statement] {end [statement]}
+    block       = "{" [statement] {end [statement]} "}"
+
+    statement   = "import" (text | call)
+                | "let" name "=" value
+                | "block" name [parameters] [sources] block
+                | "repeat" [name "in"] value block
+                | "sweep" (block | path "=" value)
+                | path "=" value                                a field; with dots a setting of a sweep
+                | name name "=" value                           data digits = builtin("digits")
+                | name name comparison value                    require accuracy_loss <= 0.1 pp
+                | name name "at" value {"," value}              keep c1 at 8 bit, 8 bit
+                | name name "," name {"," name}                 pareto latency, energy
+                | name expression                               minimize latency * energy^0.5 (an operator is needed)
+                | name [name] [arguments | shape] ["extends" name] [sources] [block]
+
+    path        = name {"." name}
+    parameters  = "(" [parameter {"," parameter} [","]] ")"
+    parameter   = name ["=" value]
+    sources     = "from" name {"," name}
+    comparison  = "<=" | ">=" | "==" | "<" | ">"
+
+    value       = text | list | range | shape | expression
+    list        = "[" [value {"," value} [","]] "]"
+    range       = expression ".." expression
+    shape       = expression {"x" expression}                   as a value, two sizes at least
+    expression  = term {("+" | "-") term}
+    term        = factor {("*" | "/") factor}
+    factor      = "-" factor | power
+    power       = operand ["^" factor]
+    operand     = ["+"] number [unit] | name | call | "(" expression ")"
+    unit        = name | "%"                                    in the shape of a head there are none
+    call        = name arguments
+    arguments   = "(" [argument {"," argument} [","]] ")"
+    argument    = [name "="] value
+
+    name        = a letter or "_", then letters, digits, "_"; letters of all scripts
+    number      = digits, in groups parted by "_", ["." digits] or "." digits; ["e" exponent]
+    text        = '"' anything but '"' and line ends '"'
+
+A sign before a number alone is part of the number: `-3` is a Number, `-3 ^ 2` is -(3 ^ 2). `28x28` is `28 x 28`.
+Brackets stand at most 100 deep, operators in a value as well, so that trees may be walked by recursion.
 """
 
+import gc
 from collections.abc import Iterator
-from functools import cache
-from itertools import islice
-from pathlib import Path
-
-from lark import Lark, Token
-from lark.exceptions import UnexpectedInput
-from lark.lark import PostLex
+from contextlib import contextmanager
 
 from cimspec.diag import Diagnostics, Source
 from cimspec.lang.ast import File, Value
-from cimspec.lang.scan import Lexeme, scan
-from cimspec.lang.syntax_errors import report, statement_around
-from cimspec.lang.tree import build, build_value
-
-MAX_ERRORS = 20
-MAX_REPARSED = 200_000  # characters; a larger text is not parsed again after its first error
-STRANGE = ("strange", "open_string")  # kinds of lexemes that the grammar does not know
-PLACEHOLDER = ";_"  # ends the statement before it and is a statement itself
-
-
-class LineEnds(PostLex):
-    """Drops the line breaks that end no statement: repeated ones, after `{`, and inside lists and calls."""
-
-    always_accept = ("_END",)
-
-    def process(self, stream: Iterator[Token]) -> Iterator[Token]:
-        """Tokens in, tokens out."""
-        depth = 0
-        previous = "_END"
-        for token in stream:
-            if token.type == "_END" and (depth or previous in ("_END", "LBRACE")):
-                continue
-            depth += {"LSQB": 1, "LPAR": 1, "RSQB": -1, "RPAR": -1}.get(token.type, 0)
-            previous = token.type
-            yield token
-
-
-@cache
-def grammar() -> Lark:
-    """The parser, built once."""
-    return Lark(
-        Path(__file__).with_name("cim.lark").read_text(encoding="utf-8"),
-        parser="lalr",
-        start=["start", "value"],
-        propagate_positions=True,
-        maybe_placeholders=True,
-        postlex=LineEnds(),
-    )
+from cimspec.lang.cursor import UnexpectedError
+from cimspec.lang.scan import scan
+from cimspec.lang.statements import Statements
 
 
 def parse(source: Source, diagnostics: Diagnostics) -> File:
     """The tree of a text. After errors it holds the statements that are right."""
-    found = scan(source, diagnostics)
-    if not found.is_balanced:
-        return File(source, ())
-    text = without_strange(source.text, found.lexemes)
-    strange = (lexeme for lexeme in found.lexemes if lexeme.kind in STRANGE)
-    bad_lines = {lexeme.span.line for lexeme in islice(strange, MAX_ERRORS)}  # finding a line takes time
-    last = -1
-    for _ in range(MAX_ERRORS):
-        try:
-            return build(grammar().parse(text, start="start"), source)
-        except UnexpectedInput as error:
-            statement = statement_around(error, found.lexemes, len(text))
-            if source.line_of(statement.position) not in bad_lines:
-                report(statement, source, diagnostics)
-            room = statement.end - statement.start
-            if statement.position <= last or room < len(PLACEHOLDER) or len(text) > MAX_REPARSED:
-                break
-            last = statement.position
-            text = text[: statement.start] + PLACEHOLDER.ljust(room) + text[statement.end :]
-    return File(source, ())
+    with no_collection():
+        found = scan(source, diagnostics)
+        return File(source, Statements(found, diagnostics).statements() if found else ())
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """No garbage is looked for: a tree has no cycles, and going through it while it grows doubles the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def parse_value(source: Source, start: int, diagnostics: Diagnostics) -> Value | None:
     """The value from offset `start` to the end of the text, as in `chip.adc.bits=6`; None after errors."""
     before = diagnostics.count
     found = scan(source, diagnostics, start)
-    if diagnostics.count > before:
+    if found is None or diagnostics.count > before:
         return None
-    # The text before the value is blanked, not cut off, so that positions stay true.
-    text = " " * start + source.text[start:].rstrip()
+    parser = Statements(found, diagnostics)
     try:
-        return build_value(grammar().parse(text, start="value"), source)
-    except UnexpectedInput as error:
-        report(statement_around(error, found.lexemes, len(text)), source, diagnostics)
+        parser.skip_lines()
+        value = parser.value()
+        parser.skip_lines()
+        parser.check_all_read()
+    except UnexpectedError as error:
+        error.report(diagnostics)
         return None
-
-
-def without_strange(text: str, lexemes: tuple[Lexeme, ...]) -> str:
-    """The text with what cannot be parsed blanked; it has been reported."""
-    pieces = [lexeme.text if lexeme.kind not in STRANGE else blank(lexeme) for lexeme in lexemes]
-    return "".join(pieces) if len(pieces) else text
-
-
-def blank(lexeme: Lexeme) -> str:
-    """Something harmless of the same length."""
-    return " " * len(lexeme.text)
+    return value

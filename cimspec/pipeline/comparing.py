@@ -53,10 +53,10 @@ def compare(
     """Runs of every method for the search seeds 0 .. seeds-1, on networks trained with `seed`, `seed` + 1, ...
 
     All methods have the same budget of distinct evaluations; what one of them measured is not measured again for
-    another, but counts for both. `executor` runs the tasks, `workers` at once (here, one after the other, if left out);
-    `reaches_folder` says whether its workers see the same files. With `optimum`, each goal's optimum is looked for in
-    up to so many evaluations. `announce` is told how long the searches may take before they start. Raises `CimError`
-    where the spec has no search or no data.
+    another by the same worker, but counts for both. `executor` runs the tasks, `workers` at once (here, one after the
+    other, if left out); `reaches_folder` says whether its workers see the same files. With `optimum`, each goal's
+    optimum is looked for in up to so many evaluations. `announce` is told how long the searches may take before they
+    start. Raises `CimError` where the spec has no search or no data.
     """
     search = spec.search
     if search is None:

@@ -18,8 +18,9 @@ from cimspec.report.seeds import SeedsReport
 from cimspec.spec import Spec
 
 SEEDS_FILE = "seeds.json"
+SWEEP_FILE = "sweep.json"
 
-LAST_FILES = (RESULT_FILE, SEEDS_FILE, "comparison.json")
+LAST_FILES = (RESULT_FILE, SEEDS_FILE, SWEEP_FILE, "comparison.json")
 """A folder that has one of these is complete."""
 
 SEED = "{seed}"

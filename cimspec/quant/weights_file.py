@@ -150,7 +150,8 @@ class _Reading:
         elif stored.shape != parameter.shape:
             message = f"`{name}` in `{self.shown}` is {list(stored.shape)}, the layer needs {list(parameter.shape)}"
             turned = len(stored.shape) == 2 and stored.shape == parameter.shape[::-1]
-            error("CIM442", message, at, help="transpose it: rows are outputs, as in PyTorch" if turned else None)
+            hint = "transpose it: rows are outputs, as in PyTorch" if turned else "describe the network of this file"
+            error("CIM442", message, at, help=hint)
         elif not stored.is_float:
             message = f"`{name}` in `{self.shown}` is of type {stored.dtype}"
             error("CIM445", message, at, help=f"save it as one of {', '.join(FLOATS.values())}")
@@ -161,7 +162,8 @@ class _Reading:
                 message = f"`{name}` in `{self.shown}` holds {wrong} values that are NaN or infinite"
                 error("CIM444", message, at, help="save weights from before the training diverged")
             elif parameter.key == "variance" and (values < 0).any():
-                error("CIM444", f"`{name}` in `{self.shown}` holds a variance below 0", at)
+                message = f"`{name}` in `{self.shown}` holds a variance below 0"
+                error("CIM444", message, at, help="save the running variance, not its logarithm or a difference")
             return values
         return None
 
@@ -187,7 +189,11 @@ class _Reading:
         ]
         count = "a tensor" if len(left) == 1 else f"{len(left)} tensors"
         self.diagnostics.warning(
-            "CIM443", f"`{self.shown}` has {count} that no layer takes: {shown}", self.span, notes=notes
+            "CIM443",
+            f"`{self.shown}` has {count} that no layer takes: {shown}",
+            self.span,
+            notes=notes,
+            help="a layer is missing or has another name, or the file is that of another network",
         )
 
 

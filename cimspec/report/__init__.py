@@ -10,6 +10,7 @@ from cimspec.report.page import render_page
 from cimspec.report.run_report import Outcome, RunReport
 from cimspec.report.seeds import SeedsReport, seeds_table
 from cimspec.report.statistics import Interval
+from cimspec.report.sweep import points_table, runs_as_json, runs_table
 from cimspec.report.table import cost_table, rows_table
 from cimspec.report.timeline import trace, write_timeline
 
@@ -24,9 +25,12 @@ __all__ = [
     "SeedsReport",
     "comparison_table",
     "cost_table",
+    "points_table",
     "render_page",
     "rows_table",
     "run_table",
+    "runs_as_json",
+    "runs_table",
     "save_comparison_plot",
     "seeds_table",
     "timeline_svg",

@@ -1,6 +1,6 @@
 """The spec: a `.cim` file as validated models, and the loader that makes it."""
 
-from cimspec.spec.base import SpecModel
+from cimspec.spec.base import Option, SpecModel
 from cimspec.spec.bind import Loaded, load, load_spec
 from cimspec.spec.chip import (
     Adc,
@@ -48,6 +48,7 @@ from cimspec.spec.operations import (
     DepthwiseSpec,
     FlattenSpec,
     FunctionSpec,
+    GeluForm,
     GeluSpec,
     GlobalAvgPoolSpec,
     InputSpec,
@@ -60,6 +61,7 @@ from cimspec.spec.operations import (
     OpSpec,
     PositionsSpec,
     ProductSpec,
+    Projections,
     ReluSpec,
     ReshapeSpec,
     SelectSpec,
@@ -68,6 +70,7 @@ from cimspec.spec.operations import (
     TokensSpec,
     TransposeSpec,
 )
+from cimspec.spec.points import LoadedPoint, load_points
 from cimspec.spec.search import EvaluateOn, Keep, LimitOn, Method, Metric, Objective, Requirements, SearchSpec
 from cimspec.spec.spec import Spec
 from cimspec.spec.tile import Digital, Memory, Network, Tile
@@ -79,8 +82,11 @@ __all__ = [
     "load_spec",
     "load",
     "Loaded",
+    "load_points",
+    "LoadedPoint",
     "Spec",
     "SpecModel",
+    "Option",
     # chip
     "Chip",
     "Crossbar",
@@ -130,12 +136,14 @@ __all__ = [
     "LinearSpec",
     "ProductSpec",
     "AttentionSpec",
+    "Projections",
     "BatchNormSpec",
     "LayerNormSpec",
     "LrnSpec",
     "ReluSpec",
     "FunctionSpec",
     "GeluSpec",
+    "GeluForm",
     "ClipSpec",
     "SoftmaxSpec",
     "MaxPoolSpec",

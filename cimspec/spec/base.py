@@ -34,6 +34,19 @@ class ProductModel(SpecModel):
     Word: ClassVar[type[StrEnum]]
 
 
+class Option(StrEnum):
+    """Words of which a field takes one, each with what it means: `OFFSET = "offset", "w + 2^(w-1) in one column"`."""
+
+    meaning: str
+
+    def __new__(cls, word: str, meaning: str = "") -> Self:
+        """The word, which knows its meaning."""
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.meaning = meaning
+        return member
+
+
 @dataclass(frozen=True, slots=True)
 class OneOf:
     """Marks a text that is one of some words. `more` are those of installed packages: looking for them takes time."""

@@ -6,24 +6,28 @@ All that is wrong is collected: first in the text of all files, then in what it 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from cimspec.diag import Diagnostic, Diagnostics, Span, in_reading_order
-from cimspec.lang import Call, Definition, Section
+from cimspec.lang import Call, Definition, Let, Section, Wrong
+from cimspec.lang.parser import no_collection
 from cimspec.spec.blocks import Binding, Place, bind_block, bind_call
 from cimspec.spec.blocks import Path as SpecPath
 from cimspec.spec.checks import check
 from cimspec.spec.chip import Chip
+from cimspec.spec.evaluate import Evaluator
+from cimspec.spec.evaluate_files import evaluate_modules
 from cimspec.spec.fields import Block, entries
-from cimspec.spec.files import read_modules
+from cimspec.spec.files import Module, Texts, read_modules
 from cimspec.spec.layers import bind_model
 from cimspec.spec.model_file import OnnxModelSpec
-from cimspec.spec.overrides import apply_overrides
+from cimspec.spec.overrides import apply_overrides, check_paths, is_let, parse_override
 from cimspec.spec.resolve import FORMS, Roots, resolve
 from cimspec.spec.search import SearchSpec
 from cimspec.spec.spec import Spec
+from cimspec.spec.sweep import Override, Point, points_of
 from cimspec.spec.training import TrainingSpec
 from cimspec.spec.workload import DataSpec, ModelSpec
 
@@ -41,6 +45,8 @@ class Loaded:
     spec: Spec
     warnings: tuple[Diagnostic, ...]
     spans: Mapping[SpecPath, Span]
+    points: tuple[tuple[str, ...], ...] = ()
+    """The points of the file's sweeps, as overrides that `load` takes; the spec itself is without them."""
 
     def span(self, *path: str | int) -> Span | None:
         """Where the value at `path` was written; for a default, where the block around it was."""
@@ -59,17 +65,40 @@ def load_spec(path: str | Path, overrides: Sequence[str] = ()) -> Spec:
     return load(path, overrides).spec
 
 
-def load(path: str | Path, overrides: Sequence[str] = ()) -> Loaded:
-    """Like `load_spec`, with the warnings and the spans."""
+def load(path: str | Path, overrides: Sequence[str] = (), texts: Texts | None = None) -> Loaded:
+    """Like `load_spec`, with the warnings, the spans and the points of a sweep. `texts` stand in for files."""
     diagnostics = Diagnostics()
-    path = Path(path)
-    module = read_modules(path, diagnostics)
-    roots = apply_overrides(resolve(module, diagnostics), overrides, diagnostics)
+    with no_collection():
+        module = read_modules(Path(path), diagnostics, texts)
+        return load_module(module, Path(path).stem, parsed(overrides, diagnostics), diagnostics)[0]
+
+
+def parsed(overrides: Sequence[str], diagnostics: Diagnostics) -> list[Override]:
+    """The overrides of a command line. Those that are none are reported."""
+    return [found for text in overrides if (found := parse_override(text, diagnostics)) is not None]
+
+
+def load_module(
+    module: Module, name: str, overrides: Sequence[Override], diagnostics: Diagnostics, *, is_point: bool = False
+) -> tuple[Loaded, tuple[Point, ...]]:
+    """The spec of a file under overrides, and the points of its sweeps, unless this is one of them."""
+    lets = {override.path[-1].text: override.value for override in overrides if is_let(override)}
+    evaluated = evaluate_modules(module, lets, diagnostics)
+    evaluator, scope = Evaluator(diagnostics), evaluated.names.scope
+    own_lets = [each.name.text for each in module.file.statements if isinstance(each, Let)]
+    fields = [replace(override, value=evaluator.value(override.value, scope)) for override in overrides]
+    plain = resolve(evaluated.module, diagnostics)
+    roots = apply_overrides(plain, fields, own_lets, diagnostics) if fields else plain
+    points: tuple[Point, ...] = ()
+    if evaluated.sweeps and not is_point:
+        points = points_of(evaluated.sweeps, scope, (override.name for override in overrides), evaluator)
+        check_paths((override for point in points for override in point), plain, own_lets, diagnostics)
     binding = Binding(diagnostics)
-    spec = bind(roots, path.stem, binding)
+    spec = bind(roots, name, binding)
     diagnostics.raise_if_errors()
     assert spec is not None, "what keeps a spec from being built was reported"
-    return Loaded(spec, in_reading_order(diagnostics.all), binding.spans)
+    texts = tuple(tuple(override.text for override in point) for point in points)
+    return Loaded(spec, in_reading_order(diagnostics.all), binding.spans, texts), points
 
 
 def bind(roots: Roots, name: str, binding: Binding) -> Spec | None:
@@ -114,6 +143,8 @@ def bind_definition(model: type[Defined], definition: Definition, binding: Bindi
     binding.spans[kind,] = definition.span
     (source,) = (entry for entry in entries(model) if entry.name == "source")
     assert isinstance(source.type, Block), "what is defined comes from a call"
+    if isinstance(definition.value, Wrong):
+        return None
     if not isinstance(definition.value, Call):
         message = f"`{kind}` is not written like this"
         binding.diagnostics.error("CIM213", message, definition.value.span, label=f"write `{FORMS[kind]}`")

@@ -5,16 +5,33 @@ Everything wrong with a block is reported in one go. Layers and files are bound 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
 from typing import TypeVar
 
 from pydantic import ValidationError
 
-from cimspec.diag import Diagnostics, Span, did_you_mean
-from cimspec.lang import Assign, Call, Import, Pin, Section, Shape, Statement, Word
+from cimspec.diag import Diagnostics, Label, Span, respelled, written_instead
+from cimspec.lang import (
+    Assign,
+    BlockDefinition,
+    Call,
+    Definition,
+    Import,
+    Let,
+    Pin,
+    Repeat,
+    Section,
+    Setting,
+    Shape,
+    Statement,
+    Word,
+)
 from cimspec.spec.base import SpecModel
 from cimspec.spec.fields import Block, Choice, Entry, Extents, FromFile, Items, Scalar, entries, kind_of
 from cimspec.spec.model_errors import report_model_errors
 from cimspec.spec.values import convert_value, one_of
+from cimspec.units import units_of
 
 Model = TypeVar("Model", bound=SpecModel)
 Path = tuple[str | int, ...]  # where a value is in the Spec: ("chip", "adc", "bits"), ("model", "layers", 3)
@@ -60,7 +77,7 @@ def bind_block(
 ) -> Model | None:
     """The block as a `model`, or None after reporting. `given` are fields that the statement itself says."""
     given = given or {}
-    known = {entry.key: entry for entry in entries(model) if entry.name not in given}
+    known = entries_by_key(model, frozenset(given))
     draft = _Draft(dict(given))
     before = binding.diagnostics.count
     binding.spans[place.path] = place.head
@@ -76,6 +93,12 @@ def bind_block(
     return result if binding.diagnostics.count == before else None
 
 
+@cache
+def entries_by_key(model: type[SpecModel], given: frozenset[str]) -> Mapping[str, Entry]:
+    """The fields that can be written in a block, by how they are written; `given` are said by the statement itself."""
+    return MappingProxyType({entry.key: entry for entry in entries(model) if entry.name not in given})
+
+
 def _bind_statement(
     statement: Statement, known: Mapping[str, Entry], place: Place, draft: _Draft, binding: Binding
 ) -> None:
@@ -84,6 +107,9 @@ def _bind_statement(
         label = "move it to the top of the file"
         binding.diagnostics.error("CIM213", "`import` stands outside of all blocks", statement.span, label=label)
         return
+    assert not isinstance(statement, Let | Setting | BlockDefinition | Repeat), (
+        "these are gone once a file is evaluated"
+    )
     word = statement.name if isinstance(statement, Assign) else statement.kind
     entry = known.get(word.text)
     if entry is None:
@@ -101,8 +127,11 @@ def _bind_statement(
             _bind_pin(statement, entry, one, place, draft, binding)
             return
         case _:
-            label = f"write `{meant_form(statement, entry)}`"
-            binding.diagnostics.error("CIM213", f"`{word.text}` is not written like this", statement.span, label=label)
+            meant = meant_form(statement, entry)
+            label = f"write `{meant or form(entry)}`"
+            fixes = [written_instead(statement.span, meant)] if meant else []
+            message = f"`{word.text}` is not written like this"
+            binding.diagnostics.error("CIM213", message, statement.span, label=label, fixes=fixes)
             value = None
     if value is None or binding.diagnostics.count > before:
         draft.wrong.add(entry.name)
@@ -154,12 +183,13 @@ def bind_call(type: Block, call: Call, path: Path, binding: Binding) -> SpecMode
     models = {kind_of(model): model for model in type.models}
     model = models.get(call.function.text)
     if model is None:
-        meant = did_you_mean(call.function.text, models)
+        meant = binding.diagnostics.did_you_mean(call.function.text, models)
         binding.diagnostics.error(
             "CIM408",
             f"unknown function `{call.function.text}`",
             call.function.span,
             label=f"did you mean `{meant}`?" if meant else f"write {one_of(list(models))}",
+            fixes=respelled(call.function.span, call.function.text, meant),
         )
         return None
     body: list[Statement] = []
@@ -174,14 +204,32 @@ def bind_call(type: Block, call: Call, path: Path, binding: Binding) -> SpecMode
     return bind_block(model, Place(call.function.text, call.span, path), body, binding)
 
 
+OF_OTHERS = {
+    "activation": "write it as a layer of its own, such as `relu`",
+    "batch_norm": "write it as a layer of its own: `batchnorm`",
+    "bias": "remove it: weights without a bias have zeros",
+    "name": "write the name before the `{`",
+    **dict.fromkeys(("input", "inputs"), "write `from LAYER` before the `{`"),
+    "algorithm": "write `methods = [...]`",
+    "objective": "write `minimize METRIC`",
+    "maximize": "accuracy has a bound: `require accuracy_loss <= ... pp`",
+    "constraint": "write `require accuracy_loss <= ... pp`",
+}
+"""Fields that other tools have and this language does not, with what to write."""
+
+
 def _report_unknown(
     word: Word, known: Mapping[str, Entry], place: Place, draft: _Draft, diagnostics: Diagnostics
 ) -> None:
     """Report a field that the block does not have; a field it was probably meant for counts as given."""
     by_name = {entry.name: entry.key for entry in known.values()}
-    meant = by_name.get(word.text) or did_you_mean(word.text, known)
+    meant = by_name.get(word.text) or diagnostics.did_you_mean(word.text, known)
     blocks = [key for key, entry in known.items() if word.text in inner_keys(entry)]
     label = f"did you mean `{meant}`?" if meant else "remove it"
+    if word.text in OF_OTHERS:
+        meant, label = None, OF_OTHERS[word.text]
+    other_file = place.head.source is not word.span.source  # the field of a base, and a block that is laid over it
+    is_given = meant is not None and known[meant].name in draft.values
     if blocks:
         label = f"move it into `{blocks[0]} {{ ... }}`"
     elif meant and known[meant].name not in draft.values:
@@ -191,7 +239,9 @@ def _report_unknown(
         f"unknown field `{word.text}` in `{place.word}`",
         word.span,
         label=label,
+        related=[Label(place.head, f"this `{place.word}` is laid over it")] if other_file else (),
         notes=[f"fields of `{place.word}`: {', '.join(known)}" if known else f"`{place.word}` has no fields"],
+        fixes=respelled(word.span, word.text, None if blocks or is_given else meant),
     )
 
 
@@ -211,17 +261,19 @@ def _report_missing(known: Iterable[Entry], place: Place, draft: _Draft, diagnos
             diagnostics.error("CIM206", message, place.head, label=f"add `{form(entry)}`")
 
 
-def meant_form(statement: Statement, entry: Entry) -> str:
-    """The statement as it was meant: `rows 64` and `weights reloaded` lack their `=`."""
+def meant_form(statement: Statement, entry: Entry) -> str | None:
+    """The statement as it was meant, if that is plain: `rows 64` and `weights reloaded` lack their `=`."""
     match statement, entry.type:
         case Section(shape=Shape(sizes=(size,)), body=None), Scalar():
-            return f"{entry.key} = {size.text}"
+            return f"{entry.key} = {size.span.text}"
         case Section(shape=Shape(span=written), body=None), Extents():
             return f"{entry.key} = {written.text}"
         case Section(name=Word(text=option), body=None), Choice(options=options) if option in options:
             return f"{entry.key} = {option}"
+        case Definition(name=name, value=value), Block() if entry.key == "require":
+            return f"{entry.key} {name.text} <= {value.span.text}"
         case _:
-            return form(entry)
+            return None
 
 
 def form(entry: Entry) -> str:
@@ -243,6 +295,7 @@ def form(entry: Entry) -> str:
         case FromFile():
             return f'{entry.key} = "..."'
         case Scalar(measured=measured) if measured and measured.required:
-            return f"{entry.key} = ... {measured.suffix.removeprefix('_')}"
+            own = next(unit.name for unit in units_of(measured.dimension) if unit.factor == 1)
+            return f"{entry.key} = ... {own}"
         case _:
             return f"{entry.key} = ..."

@@ -5,8 +5,9 @@ Parts that could not be bound are None, and rules about them are left out.
 
 from bisect import bisect_right
 from collections.abc import Mapping
+from itertools import islice
 
-from cimspec.diag import Label, did_you_mean
+from cimspec.diag import Label, respelled
 from cimspec.spec.blocks import Binding
 from cimspec.spec.chip import (
     LARGEST_EXACT_SUM,
@@ -36,6 +37,7 @@ DEVICE_NEEDS = (
     ("drift_nu", ("drift_time_ns",), "drift grows with time"),
     ("drift_nu_sigma", ("drift_time_ns",), "drift grows with time"),
 )
+MAX_SHOWN = 20  # names in a note; a network may have thousands
 HOPELESS_BITS = 12  # an ADC that is shorter than needed by more than this is a mistake, not a design
 
 
@@ -65,13 +67,20 @@ def check(
         check_keep(search, {layer.name: layer.products for layer in model.layers}, binding)
 
 
+def labels(binding: Binding, path: tuple[str, str], text: str) -> list[Label]:
+    """A label at a field of the chip, if it is written."""
+    span = binding.spans.get(("chip", *path))
+    return [Label(span, text)] if span else []
+
+
 def check_active_rows(chip: Chip, binding: Binding) -> None:
     """Only rows that exist can be read at once."""
     rows, active_rows = chip.crossbar.rows, chip.active_rows
     if active_rows > rows:
         span = binding.spans["chip", "crossbar", "active_rows"]
         message = f"`active_rows` is {active_rows}, but the crossbar has {rows} rows"
-        binding.diagnostics.error("CIM302", message, span, label=f"write {rows} or less")
+        related = labels(binding, ("crossbar", "rows"), "the rows there are")
+        binding.diagnostics.error("CIM302", message, span, label=f"write {rows} or less", related=related)
 
 
 def check_subtraction(chip: Chip, binding: Binding) -> None:
@@ -86,6 +95,7 @@ def check_subtraction(chip: Chip, binding: Binding) -> None:
             f"with `encoding = {encoding}` there are no columns to subtract before the ADC",
             binding.spans["chip", "adc", "subtraction"],
             label="remove this field, or set `encoding = differential_columns`",
+            related=labels(binding, ("crossbar", "encoding"), "set here"),
             notes=notes if encoding is Encoding.DIFFERENTIAL_ROWS else (),
         )
     elif columns % 2:
@@ -94,6 +104,7 @@ def check_subtraction(chip: Chip, binding: Binding) -> None:
             f"columns are subtracted in pairs, but there are {columns}",
             binding.spans["chip", "crossbar", "columns"],
             label=f"write {columns + 1} or {columns - 1}" if columns > 1 else "write 2",
+            related=labels(binding, ("adc", "subtraction"), "this pairs them"),
         )
 
 
@@ -107,6 +118,7 @@ def check_unit_column(chip: Chip, binding: Binding) -> None:
                 f"with `encoding = {crossbar.encoding}` there is no unit column",
                 binding.spans["chip", "crossbar", name],
                 label="remove this field, or set `encoding = offset`",
+                related=labels(binding, ("crossbar", "encoding"), "set here"),
             )
     if crossbar.complement and crossbar.encoding is Encoding.OFFSET and not crossbar.unit_column:
         binding.diagnostics.error(
@@ -114,6 +126,7 @@ def check_unit_column(chip: Chip, binding: Binding) -> None:
             "columns that are stored complemented need a unit column",
             binding.spans["chip", "crossbar", "complement"],
             label="remove this field, or set `unit_column = true`",
+            related=labels(binding, ("crossbar", "unit_column"), "set here"),
         )
 
 
@@ -125,13 +138,15 @@ def check_calibration(chip: Chip, binding: Binding) -> None:
         if span is None:
             continue
         if adc.range is not AdcRange.CALIBRATED:
-            message, label = f"with `range = {adc.range}`", "set `range = calibrated`"
+            message, label, cause = f"with `range = {adc.range}`", "set `range = calibrated`", "range"
         elif name == "percentile" and adc.calibration is not AdcCalibration.PERCENTILE:
             message, label = f"with `calibration = {adc.calibration}`", "set `calibration = percentile`"
+            cause = "calibration"
         else:
             continue
         message = f"{message} the field `{name}` has no effect"
-        binding.diagnostics.warning("CIM307", message, span, label=f"remove this field, or {label}")
+        related = labels(binding, ("adc", cause), "set here")
+        binding.diagnostics.warning("CIM307", message, span, label=f"remove this field, or {label}", related=related)
 
 
 def check_levels(chip: Chip, binding: Binding) -> None:
@@ -201,16 +216,20 @@ def check_device(chip: Chip, binding: Binding) -> None:
             error("CIM312", f"`{device_key(name)}` needs {wanted}: {words}", spans[name], label=f"add {wanted}")
     if device.stuck_on + device.stuck_off > 1:
         message = f"{device.stuck_on:.12g} of the cells are stuck on and {device.stuck_off:.12g} off, more than all"
-        error("CIM313", message, spans.get("stuck_off", spans.get("stuck_on")), label="make both at most 1 together")
+        related = labels(binding, ("device", "stuck_on"), "with these") if "stuck_off" in spans else []
+        at = spans.get("stuck_off", spans.get("stuck_on"))
+        error("CIM313", message, at, label="make both at most 1 together", related=related)
     if device.drift_time_ns is not None and device.drift_time_ns < device.drift_start_ns:
         message = "`drift_time` is before `drift_start`: nothing has drifted then"
-        error("CIM313", message, spans["drift_time_ns"], label="write a later time")
+        related = labels(binding, ("device", "drift_start_ns"), "drift starts here")
+        error("CIM313", message, spans["drift_time_ns"], label="write a later time", related=related)
     if device.table and len(device.table.mean_siemens) != 1 << chip.crossbar.cell_bits:
         message = (
             f"the table has {len(device.table.mean_siemens)} levels, "
             f"a cell of {chip.crossbar.cell_bits} bit holds {1 << chip.crossbar.cell_bits}"
         )
-        error("CIM314", message, spans["table"], label="measure each level, or set `crossbar.cell`")
+        related = labels(binding, ("crossbar", "cell_bits"), "set here")
+        error("CIM314", message, spans["table"], label="measure each level, or set `crossbar.cell`", related=related)
 
 
 def device_key(name: str) -> str:
@@ -253,12 +272,15 @@ def bits_for_sums(largest: int, is_signed: bool, levels: AdcLevels = AdcLevels.F
 
 def check_keep(search: SearchSpec, products: Mapping[str, tuple[str, ...]], binding: Binding) -> None:
     """`keep` names layers that have bits; `products` are the names that have some, by layer."""
-    crossbar_layers = [name for names in products.values() for name in names]
+    crossbar_layers = {name: None for names in products.values() for name in names}
+    shown, more = ", ".join(islice(crossbar_layers, MAX_SHOWN)), len(crossbar_layers) - MAX_SHOWN
+    notes = [f"layers on crossbars: {shown}" + (f" and {more} more" if more > 0 else "")]
     for index, keep in enumerate(search.keep):
         if keep.layer in crossbar_layers:
             continue
         span = binding.spans.get(("search", "keep", index, "layer"))
-        meant = did_you_mean(keep.layer, crossbar_layers)
+        meant = binding.diagnostics.did_you_mean(keep.layer, crossbar_layers)
+        is_known = keep.layer in products
         if parts := products.get(keep.layer):
             message, label = f"layer `{keep.layer}` has bits for each of its parts", f"name {one_of(list(parts))}"
         elif keep.layer in products:
@@ -266,6 +288,7 @@ def check_keep(search: SearchSpec, products: Mapping[str, tuple[str, ...]], bind
         else:
             message = f"there is no layer `{keep.layer}`"
             label = f"did you mean `{meant}`?" if meant else "name a layer that runs on crossbars"
-        binding.diagnostics.error(
-            "CIM607", message, span, label=label, notes=[f"layers on crossbars: {', '.join(crossbar_layers)}"]
-        )
+        layer = binding.spans.get(("model", "layers", list(products).index(keep.layer))) if is_known else None
+        related = [Label(layer, "this is the layer")] if layer else []
+        fixes = respelled(span, keep.layer, meant) if span and not is_known else ()
+        binding.diagnostics.error("CIM607", message, span, label=label, related=related, notes=notes, fixes=fixes)

@@ -1,11 +1,10 @@
 """The chip: crossbars, converters, and how weights and activations are cut to fit them."""
 
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
-from cimspec.spec.base import SpecModel
+from cimspec.spec.base import Option, SpecModel
 from cimspec.spec.device import Device
 from cimspec.spec.tile import Digital, Memory, Network, Tile
 from cimspec.units import AreaUm2, ArrayEnergyPj, Bits, EnergyPj, TimeNs
@@ -19,100 +18,117 @@ WIDEST_INPUT = 255
 """The largest activation code: those of networks have 8 bits at most."""
 
 
-class Encoding(StrEnum):
+class Encoding(Option):
     """How signed weights become non-negative cells."""
 
-    DIFFERENTIAL_COLUMNS = "differential_columns"  # positive and negative part in neighbouring columns
-    DIFFERENTIAL_ROWS = "differential_rows"  # in neighbouring rows, the second driven with the opposite sign
-    OFFSET = "offset"  # w + 2^(w-1) in one column; the offset is taken off (ISAAC)
-    TWOS_COMPLEMENT = "twos_complement"  # the sign bit in a slice of its own, of weight -2^(w-1)
+    DIFFERENTIAL_COLUMNS = (
+        "differential_columns",
+        "positive and negative part in neighbouring columns, whose sums are subtracted; `ceil((w-1)/cell)` slices",
+    )
+    DIFFERENTIAL_ROWS = (
+        "differential_rows",
+        "positive and negative part in neighbouring rows, the second driven with the opposite sign; "
+        "`ceil((w-1)/cell)` slices",
+    )
+    OFFSET = (
+        "offset",
+        "`w + 2^(w-1)` in one column, the offset taken off afterwards; `ceil(w/cell)` slices "
+        "(ISAAC: Shafiee et al., ISCA 2016)",
+    )
+    TWOS_COMPLEMENT = (
+        "twos_complement",
+        "the sign bit in a slice of its own, of weight `-2^(w-1)`; `1 + ceil((w-1)/cell)` slices",
+    )
 
 
-class Subtraction(StrEnum):
+class Subtraction(Option):
     """Where differential columns are subtracted."""
 
-    AFTER_ADC = "after_adc"
-    BEFORE_ADC = "before_adc"
+    AFTER_ADC = "after_adc", "each column is converted, the codes are subtracted"
+    BEFORE_ADC = "before_adc", "the currents of a pair are subtracted, and the difference is converted"
 
 
-class AdcRange(StrEnum):
+class AdcRange(Option):
     """What the ADC's full scale is taken from."""
 
-    ROWS = "rows"  # the largest sum that `active_rows` rows can make
-    ROWS_USED = "rows_used"  # the largest sum of the rows that a block really reads at once
-    CALIBRATED = "calibrated"  # each layer's column sums on training inputs
+    ROWS = "rows", "the largest sum that `active_rows` rows can make"
+    ROWS_USED = "rows_used", "the largest sum of the rows that a block really reads at once"
+    CALIBRATED = "calibrated", "each layer's column sums on training inputs; rarer ones are clipped"
 
 
-class AdcCalibration(StrEnum):
+class AdcCalibration(Option):
     """How a calibrated full scale is chosen from the column sums that occur."""
 
-    PERCENTILE = "percentile"  # a percentile of their magnitudes
-    MSE = "mse"  # the one with the least squared error of converted sums
+    PERCENTILE = "percentile", "a percentile of their magnitudes"
+    MSE = "mse", "the one with the least squared error of converted sums"
 
 
-class AdcConversion(StrEnum):
+class AdcConversion(Option):
     """What is converted."""
 
-    PER_STEP = "per_step"  # each step's sum; codes are shifted and added
-    PER_PRODUCT = "per_product"  # the steps' sums, weighted and added in analog: one conversion for each slice
+    PER_STEP = "per_step", "each step's sum; codes are shifted and added"
+    PER_PRODUCT = "per_product", "the steps' sums, weighted and added in analog: one conversion for each slice"
 
 
-class AdcLevels(StrEnum):
+class AdcLevels(Option):
     """How many codes there are."""
 
-    FULL = "full"  # 2^bits
-    SIGN_MAGNITUDE = "sign_magnitude"  # 2^bits - 1, so that zero is a level of a symmetric range
+    FULL = "full", "`2^bits`"
+    SIGN_MAGNITUDE = "sign_magnitude", "`2^bits - 1`, so that zero is a level of a symmetric range"
 
 
-class AdcStep(StrEnum):
+class AdcStep(Option):
     """How the ADC's step follows from its range."""
 
-    EXACT = "exact"  # range / (2^bits - 1), at least 1
-    POWER_OF_TWO = "power_of_two"  # the next power of two, so that conversion is a shift
+    EXACT = "exact", "`range / (2^bits - 1)`, at least 1"
+    POWER_OF_TWO = "power_of_two", "the next power of two, so that conversion is a shift"
 
 
-class Rounding(StrEnum):
+class Rounding(Option):
     """Which code a sum between two levels gets."""
 
-    HALF_EVEN = "half_even"  # the nearest; of two, the even one
-    HALF_UP = "half_up"  # the nearest; of two, the upper one
-    HALF_AWAY = "half_away"  # the nearest; of two, the one further from code 0
-    DOWN = "down"  # the one below
+    HALF_EVEN = "half_even", "the nearest; of two, the even one"
+    HALF_UP = "half_up", "the nearest; of two, the upper one"
+    HALF_AWAY = "half_away", "the nearest; of two, the one further from code 0"
+    DOWN = "down", "the one below"
 
 
-class SignedInputs(StrEnum):
+class SignedInputs(Option):
     """How signed inputs drive the rows."""
 
-    TWOS_COMPLEMENT = "twos_complement"  # the sign bit in a step of its own
-    POSITIVE_NEGATIVE = "positive_negative"  # steps of max(x, 0), then steps of max(-x, 0), whose codes are subtracted
+    TWOS_COMPLEMENT = "twos_complement", "the sign bit in a step of its own: `1 + ceil((a-1)/dac)` steps"
+    POSITIVE_NEGATIVE = (
+        "positive_negative",
+        "steps of `max(x, 0)`, then of `max(-x, 0)`, whose codes are subtracted: `2 * ceil((a-1)/dac)` steps",
+    )
 
 
-class WeightMode(StrEnum):
+class WeightMode(Option):
     """Whether weights stay in their crossbars."""
 
-    RELOADED = "reloaded"  # crossbars are written and read over and over, layer by layer
-    RESIDENT = "resident"  # weights stay, layers run as a pipeline, spare crossbars hold copies
+    RELOADED = "reloaded", "crossbars are written and read over and over, layer by layer (arXiv 2601.21737)"
+    RESIDENT = "resident", "weights stay, layers run as a pipeline, spare crossbars hold copies"
 
 
-class Attention(StrEnum):
+class Attention(Option):
     """Where products of two activations run on a chip whose weights stay."""
 
-    DIGITAL = "digital"  # on the digital unit
-    CROSSBARS = "crossbars"  # on crossbars set aside, which are written for each input
+    DIGITAL = "digital", "on the digital unit"
+    CROSSBARS = "crossbars", "on crossbars set aside, which are written for each input"
 
 
-class SliceCount(StrEnum):
+class SliceCount(Option):
     """How many slices a weight is charged."""
 
-    MAGNITUDE = "magnitude"  # what the encoding needs; a differential magnitude has one bit less
-    FULL = "full"  # ceil(weight_bits / cell_bits) at least, as arXiv 2601.21737 charges
+    MAGNITUDE = "magnitude", "what the encoding needs; a differential magnitude has one bit less"
+    FULL = "full", "`ceil(weight_bits / cell)` at least, as arXiv 2601.21737 charges"
 
 
-class StepCount(StrEnum):
+class StepCount(Option):
     """How many steps an activation is charged."""
 
-    EXACT = "exact"  # what the bits need; the sign has a step of its own
-    FULL = "full"  # ceil(activation_bits / dac_bits) at least, as arXiv 2601.21737 charges
+    EXACT = "exact", "what the bits need; the sign has a step of its own"
+    FULL = "full", "`ceil(activation_bits / dac.bits)` at least, as arXiv 2601.21737 charges"
 
 
 class Crossbar(SpecModel):
@@ -221,11 +237,11 @@ class Dac(SpecModel):
 class Chip(SpecModel):
     """A computing-in-memory chip."""
 
-    name: str
-    crossbar: Crossbar
-    adc: Adc
-    dac: Dac = Dac()
-    device: Device = Device()
+    name: str = Field(description="the word after `chip`, by which `extends` finds it")
+    crossbar: Crossbar = Field(description="the array of memory cells")
+    adc: Adc = Field(description="the converter at the foot of the columns")
+    dac: Dac = Field(default=Dac(), description="the converter that drives the rows")
+    device: Device = Field(default=Device(), description="the memory cell as it is; ideal unless written")
     weights: WeightMode = Field(default=WeightMode.RELOADED, description="whether weights stay in their crossbars")
     crossbars: Annotated[int, Field(ge=1, le=1_000_000)] = Field(default=1, description="crossbars on the chip")
     slices: SliceCount = Field(default=SliceCount.MAGNITUDE, description="slices charged for a weight")
@@ -236,10 +252,10 @@ class Chip(SpecModel):
         default=1, description="inputs that run through one segment of a network before the next one is loaded"
     )
     attention: Attention = Field(default=Attention.DIGITAL, description="where products of two activations run")
-    tile: Tile = Tile()
-    digital: Digital = Digital()
-    network: Network = Network()
-    memory: Memory = Memory()
+    tile: Tile = Field(default=Tile(), description="crossbars with a buffer and a digital unit of their own")
+    digital: Digital = Field(default=Digital(), description="the digital unit of one tile")
+    network: Network = Field(default=Network(), description="the mesh between tiles")
+    memory: Memory = Field(default=Memory(), description="the way out of the chip")
 
     @property
     def read_ns(self) -> float:

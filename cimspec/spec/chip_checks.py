@@ -58,18 +58,21 @@ def check_conversions(chip: Chip, binding: Binding) -> None:
     columns, shared = chip.crossbar.columns, chip.adc.columns_per_adc
     if shared is not None and columns % shared:
         span = binding.spans["chip", "adc", "columns_per_adc"]
+        related = [Label(at, "columns of the crossbar") for at in [binding.spans.get(path("crossbar.columns"))] if at]
         if shared > columns:
             message = f"`columns_per_adc` is {shared}, but the crossbar has {columns} columns"
-            binding.diagnostics.error("CIM318", message, span, label=f"write {columns} or less")
+            binding.diagnostics.error("CIM318", message, span, label=f"write {columns} or less", related=related)
         else:
             message = f"{columns} columns are no multiple of `columns_per_adc`, {shared}"
-            binding.diagnostics.warning("CIM318", message, span, label=f"one ADC has {columns % shared} columns only")
+            label = f"one ADC has {columns % shared} columns only"
+            binding.diagnostics.warning("CIM318", message, span, label=label, related=related)
     if chip.adc.conversion_latency_ns is not None and chip.converts_products:
         binding.diagnostics.error(
             "CIM319",
             "`conversion_latency` is counted for each read, but whole products are converted",
             binding.spans["chip", "adc", "conversion_latency_ns"],
             label="remove this field, and add its share to `crossbar.read_latency`",
+            related=[Label(at, "set here") for at in [binding.spans.get(path("adc.conversion"))] if at],
         )
 
 
@@ -82,7 +85,9 @@ def check_tile(chip: Chip, binding: Binding) -> None:
     tiles, rest = divmod(chip.crossbars, size)
     label = f"the last tile has {rest} only; write {'' if tiles == 0 else f'{tiles * size} or '}{(tiles + 1) * size}"
     message = f"{chip.crossbars} crossbars are no multiple of `tile.crossbars`, {size}"
-    binding.diagnostics.warning("CIM320", message, span, label=label)
+    size_span = binding.spans["chip", "tile", "crossbars"]
+    related = [Label(size_span, "crossbars of a tile")] if size_span != span else []
+    binding.diagnostics.warning("CIM320", message, span, label=label, related=related)
 
 
 def check_unused(chip: Chip, binding: Binding) -> None:
@@ -91,13 +96,14 @@ def check_unused(chip: Chip, binding: Binding) -> None:
     if not written:
         return
     first, *others = (binding.spans["chip", name] for name in written)
+    mode = binding.spans.get(("chip", "weights"))
     have, these = ("have", "these") if others else ("has", "it")
     binding.diagnostics.warning(
         "CIM316",
         f"with `weights = {chip.weights}` {', '.join(f'`{name}`' for name in written)} {have} no effect",
         first,
         label=f"remove {these}, or set `weights = resident`",
-        related=[Label(span, "this, too") for span in others],
+        related=[*(Label(span, "this, too") for span in others), *(Label(at, "set here") for at in [mode] if at)],
     )
 
 

@@ -4,12 +4,11 @@
 `folder("photos")`; all but the first take the options of `Preparation`.
 """
 
-from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from cimspec.spec.base import NamedFile, SpecModel
+from cimspec.spec.base import NamedFile, Option, SpecModel
 from cimspec.spec.data_files import CifarFiles, ImageFolder
 from cimspec.spec.operations import Pair
 from cimspec.units import Dimension, Measured
@@ -23,39 +22,39 @@ Divisor = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 MAX_CHANNELS = 1000
 
 
-class Fit(StrEnum):
+class Fit(Option):
     """How an image of other proportions gets to the size of `resize`."""
 
-    STRETCH = "stretch"
-    COVER = "cover"  # proportions are kept, what hangs over is cut off on both sides
+    STRETCH = "stretch", "it is stretched"
+    COVER = "cover", "proportions are kept, what hangs over is cut off on both sides"
 
 
-class Layout(StrEnum):
-    """The order of the axes of stored images: images, channels, height, width."""
+class Layout(Option):
+    """The order of the axes of stored images."""
 
-    NCHW = "nchw"
-    NHWC = "nhwc"
+    NCHW = "nchw", "images, channels, height, width"
+    NHWC = "nhwc", "images, height, width, channels"
 
 
-class Color(StrEnum):
+class Color(Option):
     """The channels of an image: one, or three."""
 
-    GRAY = "gray"
-    RGB = "rgb"
+    GRAY = "gray", "one channel: the brightness"
+    RGB = "rgb", "three channels: red, green, blue"
 
 
-class LabelSet(StrEnum):
+class LabelSet(Option):
     """Which labels of CIFAR-100: 100 classes or 20 groups of them."""
 
-    FINE = "fine"
-    COARSE = "coarse"
+    FINE = "fine", "100 classes"
+    COARSE = "coarse", "20 groups of classes"
 
 
 class BuiltinData(SpecModel):
     """`builtin("mnist5k")`: a data set that ships with a Python package."""
 
     kind: Literal["builtin"] = "builtin"
-    dataset: str
+    dataset: str = Field(description="its name; `cimspec list data` shows all")
 
 
 class Preparation(SpecModel):
@@ -99,13 +98,15 @@ class Preparation(SpecModel):
     def _leaves_images_to_train_on(self) -> Self:
         if self.validation_share + self.test_share >= 1:
             shares = f"{self.validation_share:.0%} for validation and {self.test_share:.0%} for testing"
-            raise ValueError(f"{shares} leave nothing to train on")
+            raise ValueError(f"{shares} leave nothing to train on; make both less than 100% together")
         return self
 
 
 class _Npz(SpecModel):
     kind: Literal["npz"] = "npz"
-    file: NamedFile
+    file: NamedFile = Field(
+        description="path of an archive with arrays `images` and `labels`, or with the names of Keras or MedMNIST"
+    )
     layout: Layout = Field(default=Layout.NCHW, description="the order of the axes of images with channels")
 
 
@@ -115,17 +116,17 @@ class NpzData(Preparation, _Npz):
 
 class _Idx(SpecModel):
     kind: Literal["idx"] = "idx"
-    images: NamedFile
-    labels: NamedFile
-    test_images: NamedFile | None = None
-    test_labels: NamedFile | None = None
+    images: NamedFile = Field(description="path of the images")
+    labels: NamedFile = Field(description="path of their labels")
+    test_images: NamedFile | None = Field(default=None, description="path of images set apart for testing")
+    test_labels: NamedFile | None = Field(default=None, description="path of their labels")
     layout: Layout = Field(default=Layout.NCHW, description="the order of the axes of images with channels")
 
     @model_validator(mode="after")
     def _tests_are_a_pair(self) -> Self:
         if (self.test_images is None) != (self.test_labels is None):
             given, missing = ("images", "labels") if self.test_images else ("labels", "images")
-            raise ValueError(f"`idx` has `test_{given}` and lacks `test_{missing}`")
+            raise ValueError(f"`idx` has `test_{given}` and lacks `test_{missing}`; add that")
         return self
 
 
@@ -135,7 +136,7 @@ class IdxData(Preparation, _Idx):
 
 class _Cifar(SpecModel):
     kind: Literal["cifar"] = "cifar"
-    files: CifarFiles
+    files: CifarFiles = Field(description="path of the archive, or of the folder that it unpacks to")
     labels: LabelSet = Field(default=LabelSet.FINE, description="100 classes or 20 groups, of CIFAR-100")
 
 
@@ -145,7 +146,7 @@ class CifarData(Preparation, _Cifar):
 
 class _Folder(SpecModel):
     kind: Literal["folder"] = "folder"
-    path: ImageFolder
+    path: ImageFolder = Field(description="path of the folder that holds one folder for each class")
     color: Color | None = Field(
         default=None, description="channels that images are read as; the first one's if left out"
     )

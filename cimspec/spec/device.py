@@ -1,6 +1,7 @@
 """The memory cell as it is: conductances, how far they stray, and the wires between cells. Ideal unless written."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field
@@ -23,6 +24,18 @@ class DeviceTable(FileModel):
 
     mean_siemens: Annotated[tuple[Siemens, ...], Field(min_length=2, max_length=256)]
     sigma_siemens: Annotated[tuple[Siemens, ...], Field(min_length=2, max_length=256)]
+    path: Path | None = Field(default=None, exclude=True, repr=False)  # of the file, where it came from one
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DeviceTable) and self._states == other._states
+
+    def __hash__(self) -> int:
+        return hash(self._states)
+
+    @property
+    def _states(self) -> tuple[tuple[float, ...], ...]:
+        """What a table is, wherever it was read."""
+        return self.mean_siemens, self.sigma_siemens
 
     @classmethod
     def parse(cls, source: Source, diagnostics: Diagnostics) -> Self | None:
@@ -39,7 +52,9 @@ class DeviceTable(FileModel):
             _check_order(rows, lines, diagnostics)
         if diagnostics.count > before:
             return None
-        return cls(mean_siemens=tuple(row[1] for row in rows), sigma_siemens=tuple(row[2] for row in rows))
+        path = source.folder / Path(source.name).name if source.folder else None
+        means, sigmas = tuple(row[1] for row in rows), tuple(row[2] for row in rows)
+        return cls(mean_siemens=means, sigma_siemens=sigmas, path=path)
 
 
 class Device(SpecModel):

@@ -1,20 +1,29 @@
 """Reads `.cim` files: a path -> the parsed file and all that it imports. Raises what is wrong.
 
-Imports reach only below the importing file's own folder, symbolic links resolved; each file is read once.
+Imports reach only below the importing file's own folder, symbolic links resolved, and the shipped library; each file is
+read once.
 """
 
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from cimspec.diag import Diagnostics, Label, Source, Span, did_you_mean
-from cimspec.lang import File, Import, Text, parse
+from cimspec.diag import Diagnostics, Label, Source, Span
+from cimspec.lang import Call, File, Import, Text, parse
 from cimspec.spec.base import NamedFile
+from cimspec.spec.corrections import renamed_file
+from cimspec.spec.library import library_file
 
 Named = TypeVar("Named", bound=NamedFile)
-MAX_BYTES = 4_000_000
+MAX_BYTES = 4_000_000  # of a file, and of all files that are read together
 MAX_FILES = 100
+MAX_LISTED = 1000  # names of a folder, for suggestions
+START = "`cimspec new` writes a spec to start from"
+Texts = Mapping[Path, str]
+"""What stands in for files, by their paths with symbolic links resolved: what an editor has not saved yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,31 +34,50 @@ class Module:
     imports: "tuple[Module, ...]"
 
 
-def read_modules(path: Path, diagnostics: Diagnostics) -> Module:
+def read_modules(path: Path, diagnostics: Diagnostics, texts: Texts | None = None) -> Module:
     """The module at `path`. Raises if anything in it or its imports is not the language."""
-    module = _Reader(diagnostics).read(path, path.as_posix(), None)
+    module = parsed_modules(path, diagnostics, texts)
     diagnostics.raise_if_errors()
     assert module is not None, "a file that could not be read was reported"
     return module
 
 
+def parsed_modules(path: Path, diagnostics: Diagnostics, texts: Texts | None = None) -> Module | None:
+    """The module at `path` with what is right in it; None if it cannot be read."""
+    return _Reader(diagnostics, texts or {}).read(path, path.as_posix(), None)
+
+
 class _Reader:
     """Reads modules; knows which are done and which are being read."""
 
-    def __init__(self, diagnostics: Diagnostics) -> None:
+    def __init__(self, diagnostics: Diagnostics, texts: Texts) -> None:
         self._diagnostics = diagnostics
+        self._texts = texts
         self._done: dict[Path, Module | None] = {}
         self._open: dict[Path, Span | None] = {}
+        self._length = 0  # of all texts so far
 
     def read(self, path: Path, name: str, at: Span | None) -> Module | None:
         """The module at `path`, shown as `name` and imported `at`; None if it cannot be read."""
-        source = read_source(path, name, at, self._diagnostics)
+        text = self._texts.get(path.resolve()) if self._texts else None
+        source = (
+            read_source(path, name, at, self._diagnostics)
+            if text is None
+            else Source(name, text, path.resolve().parent, path.resolve())
+        )
         if source is None:
+            return None
+        if at is not None:
+            self._diagnostics.imported_at(source, at)
+        self._length += len(source.text)
+        if self._length > MAX_BYTES:
+            message = f"`{name}` and the files before it have more than {MAX_BYTES:,} characters together"
+            self._diagnostics.error("CIM114", message, at, label="import less")
             return None
         before = self._diagnostics.count
         file = parse(source, self._diagnostics)
         if not file.statements and self._diagnostics.count == before:
-            self._diagnostics.error("CIM113", f"`{name}` is empty: it holds no statement", at)
+            self._diagnostics.error("CIM113", f"`{name}` is empty: it holds no statement", at, help=START)
             return None
         here = path.resolve()
         self._open[here] = at
@@ -62,20 +90,11 @@ class _Reader:
     def _follow(self, statement: Import, importer: Path, shown: str) -> Module | None:
         """The module that an import names; the importing file is `shown` under this name."""
         error = self._diagnostics.error
-        path = statement.path
-        if not isinstance(path, Text):
-            error("CIM213", "`import` takes a path in quotes", path.span, label='write `import "file.cim"`')
+        found = self._target(statement, importer, shown)
+        if found is None:
             return None
-        folder = importer.resolve().parent
-        target = resolved(folder, path.text)
-        if target is None or not target.is_relative_to(folder):
-            error(
-                "CIM115",
-                f"`{path.text}` is not below the folder of this file",
-                path.span,
-                label="import a file of this folder or below it",
-            )
-        elif target in self._open:
+        path, target, name = found
+        if target in self._open:
             first = self._open[target]
             related = [Label(first, "imported here first")] if first else []
             error(
@@ -87,14 +106,32 @@ class _Reader:
             )
         elif target in self._done:
             return self._done[target]
-        elif len(self._done) + len(self._open) >= MAX_FILES:
+        elif len(self._done) >= MAX_FILES:
             error("CIM117", f"more than {MAX_FILES} files are imported", path.span, label="this is one too many")
         else:
             self._done[target] = None
-            name = (Path(shown).parent / path.text).as_posix()
             self._done[target] = self.read(target, name, path.span)
             return self._done[target]
         return None
+
+    def _target(self, statement: Import, importer: Path, shown: str) -> tuple[Text, Path, str] | None:
+        """The path in an import, the file it means, and how that is shown; None after reporting what is wrong."""
+        path = statement.path
+        if isinstance(path, Call) and path.function.text == "library":
+            return library_file(path, self._diagnostics)
+        if not isinstance(path, Text):
+            form = 'library("chips/isaac.cim")' if isinstance(path, Call) else '"file.cim"'
+            label = f"write `import {form}`"
+            self._diagnostics.error("CIM213", "`import` takes a path in quotes", path.span, label=label)
+            return None
+        folder = importer.resolve().parent
+        target = resolved(folder, path.text)
+        if target is None or not target.is_relative_to(folder):
+            label = "import a file of this folder or below it"
+            message = f"`{path.text}` is not below the folder of this file"
+            self._diagnostics.error("CIM115", message, path.span, label=label)
+            return None
+        return path, target, (Path(shown).parent / path.text).as_posix()
 
 
 def read_named(path: Text, diagnostics: Diagnostics) -> Source | None:
@@ -149,11 +186,14 @@ def read_source(path: Path, name: str, at: Span | None, diagnostics: Diagnostics
     if not is_plain(path, name, at, diagnostics):
         return None
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            diagnostics.error("CIM114", f"`{name}` has {size} bytes, more than {MAX_BYTES}", at)
+        with path.open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)  # whatever size it claims to have
+        if len(content) > MAX_BYTES:
+            help = "is it the file that you meant? large networks are read with `onnx(...)`"  # noqa: A001
+            diagnostics.error("CIM114", f"`{name}` has more than {MAX_BYTES:,} bytes", at, help=help)
             return None
-        return Source(name, path.read_bytes().decode("utf-8-sig"), path.resolve().parent)
+        file = path.resolve()
+        return Source(name, content.decode("utf-8-sig"), file.parent, file)
     except UnicodeDecodeError as error:
         diagnostics.error("CIM112", f"`{name}` is not UTF-8: byte {error.start} is wrong", at, help="save it as UTF-8")
     except OSError as error:
@@ -179,18 +219,23 @@ def is_plain(path: Path, name: str, at: Span | None, diagnostics: Diagnostics) -
         what = "a folder" if stat.S_ISDIR(mode) else "not a plain file"
         diagnostics.error("CIM111", f"`{name}` is {what}", at, help=f"name a `{path.suffix or '.cim'}` file")
     except (FileNotFoundError, NotADirectoryError):
-        diagnostics.error("CIM110", f"there is no file `{name}`", at, help=similar_file(path))
+        meant = similar_file(path, diagnostics)
+        hint = f"did you mean `{meant}`?" if meant else None
+        if meant is None and at is not None:
+            hint = "paths start at the folder of the file that names them"
+        fixes = renamed_file(at, path.name, meant)
+        diagnostics.error("CIM110", f"there is no file `{name}`", at, help=hint, fixes=fixes)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "this is no path"
         diagnostics.error("CIM111", f"`{name}` cannot be read: {reason.lower()}", at)
     return False
 
 
-def similar_file(path: Path) -> str | None:
+def similar_file(path: Path, diagnostics: Diagnostics) -> str | None:
     """A file of the same folder that may have been meant."""
     try:
-        names = [entry.name for entry in path.parent.glob(f"*{path.suffix or '.cim'}")]
+        names = sorted(entry.name for entry in islice(path.parent.iterdir(), MAX_LISTED))
+        alike = [name for name in names if name.endswith(path.suffix or ".cim")]
+        return diagnostics.did_you_mean(path.name, alike) or diagnostics.did_you_mean(path.name, names)
     except (OSError, ValueError):
         return None
-    meant = did_you_mean(path.name, names)
-    return f"did you mean `{meant}`?" if meant else None

@@ -4,12 +4,14 @@ Knows names and the order of layers; whether shapes fit is for graph building to
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
+from itertools import islice
 from typing import get_args
 
 from pydantic import ValidationError
 
-from cimspec.diag import Diagnostics, Label, Span, did_you_mean
+from cimspec.diag import Diagnostics, Label, Span, respelled
 from cimspec.lang import Assign, Section, Statement, Word
 from cimspec.spec.base import SpecModel
 from cimspec.spec.blocks import Binding, Place, bind_block
@@ -75,10 +77,18 @@ def bind_model(section: Section, binding: Binding) -> ModelSpec | None:
     names = layer_names(layers)
     check_input_first(section, layers, binding.diagnostics)
     check_duplicates(layers, names, binding.diagnostics)
-    bound = [bind_layer(index, layer, names, binding) for index, layer in enumerate(layers)]
+    positions = {name: index for index, name in reversed(list(enumerate(names)))}
+    bound: list[LayerSpec | None] = []
+    for index, layer in enumerate(layers):
+        binding.spans["model", "layers", index] = layer.span
+    for index, layer in enumerate(layers):
+        for number, use in enumerate(layer.uses):
+            binding.spans["model", "layers", index, "use", number] = use
+        with binding.diagnostics.used_at(layer.uses) if layer.uses else nullcontext():
+            bound.append(bind_layer(index, layer, names, positions, binding))
     assert section.name is not None, "a model without a name was reported"
     draft = {"name": section.name.text, "weights": weights, "layers": tuple(layer for layer in bound if layer)}
-    if binding.diagnostics.count > before:
+    if binding.diagnostics.count > before or None in bound:
         return None
     try:
         return ModelSpec.model_validate(draft)
@@ -104,7 +114,7 @@ def bind_weights(statement: Assign, binding: Binding) -> WeightsFile | None:
 
 def report_unknown_layer(word: Word, diagnostics: Diagnostics) -> None:
     """Report a kind of layer that there is not."""
-    meant = ADVICE.get(word.text) or did_you_mean(word.text, OPS)
+    meant = ADVICE.get(word.text) or diagnostics.did_you_mean(word.text, OPS)
     label = f"did you mean `{meant}`?" if meant else "no layer of this kind"
     if word.text == "dropout":
         label = "remove it: it does nothing once a network is trained"
@@ -114,6 +124,7 @@ def report_unknown_layer(word: Word, diagnostics: Diagnostics) -> None:
         word.span,
         label=label,
         notes=["`cimspec list layers` shows all kinds"],
+        fixes=respelled(word.span, word.text, meant),
     )
 
 
@@ -158,7 +169,9 @@ def check_input_first(section: Section, layers: Sequence[Section], diagnostics: 
         diagnostics.error("CIM407", "a model starts with `input`", span, label="write `input 1 x 28 x 28` before this")
     for layer in layers[1:]:
         if layer.kind.text == "input":
-            diagnostics.error("CIM407", "a model has one `input`, as its first layer", layer.span, label="remove it")
+            related = [Label(layers[0].span, "this is the first layer")]
+            message = "a model has one `input`, as its first layer"
+            diagnostics.error("CIM407", message, layer.span, label="remove it", related=related)
 
 
 def check_duplicates(layers: Sequence[Section], names: Sequence[str], diagnostics: Diagnostics) -> None:
@@ -183,8 +196,10 @@ def check_duplicates(layers: Sequence[Section], names: Sequence[str], diagnostic
         first.setdefault(name, span)
 
 
-def bind_layer(index: int, layer: Section, names: Sequence[str], binding: Binding) -> LayerSpec | None:
-    """One layer, reading the layers before it."""
+def bind_layer(
+    index: int, layer: Section, names: Sequence[str], positions: Mapping[str, int], binding: Binding
+) -> LayerSpec | None:
+    """One layer, reading the layers before it; `positions` are those of all names."""
     path = ("model", "layers", index)
     diagnostics = binding.diagnostics
     body = list(layer.body or ())
@@ -204,7 +219,7 @@ def bind_layer(index: int, layer: Section, names: Sequence[str], binding: Bindin
     if model is InputSpec and not any(isinstance(field, Assign) and field.name.text == "shape" for field in body):
         diagnostics.error("CIM206", "`input` needs a shape", layer.span, label="write `input 1 x 28 x 28`")
         return None
-    inputs = layer_inputs(index, layer, names, binding)
+    inputs = layer_inputs(index, layer, names, positions, binding)
     kind = layer.kind.text
     op = bind_block(model, Place(kind, layer.span, path), body, binding, given={"kind": kind})
     if op is None or inputs is None:
@@ -213,7 +228,9 @@ def bind_layer(index: int, layer: Section, names: Sequence[str], binding: Bindin
     return LayerSpec(name=names[index], inputs=inputs, op=op)  # type: ignore[arg-type]
 
 
-def layer_inputs(index: int, layer: Section, names: Sequence[str], binding: Binding) -> tuple[str, ...] | None:
+def layer_inputs(
+    index: int, layer: Section, names: Sequence[str], positions: Mapping[str, int], binding: Binding
+) -> tuple[str, ...] | None:
     """Names of the layers that a layer reads."""
     kind = layer.kind.text
     model, sources = OPS[kind], layer.sources
@@ -224,28 +241,36 @@ def layer_inputs(index: int, layer: Section, names: Sequence[str], binding: Bind
     count = len(sources or ())
     if count < wanted or (count > wanted and not joins):
         number = f"{wanted or 'no'} {'or more ' * joins}layer{'s' * (wanted != 1)}"
-        label = f"write `{kind} from FIRST, SECOND{', ...' * joins}`" if wanted == 2 else None
+        names_wanted = ("", " from NAME", f" from FIRST, SECOND{', ...' * joins}")[wanted]
+        label = f"write `{kind}{names_wanted}`"
         binding.diagnostics.error("CIM406", f"`{kind}` reads {number}, not {count or 1}", layer.span, label=label)
         return None
-    is_known = [check_source(index, source, names, binding.diagnostics) for source in sources or ()]
+    is_known = [check_source(index, source, names, positions, binding) for source in sources or ()]
     for position, source in enumerate(sources or ()):
         binding.spans["model", "layers", index, "inputs", position] = source.span
     return tuple(source.text for source in sources or ()) if all(is_known) else None
 
 
-def check_source(index: int, source: Word, names: Sequence[str], diagnostics: Diagnostics) -> bool:
+def check_source(
+    index: int, source: Word, names: Sequence[str], positions: Mapping[str, int], binding: Binding
+) -> bool:
     """Whether an earlier layer has the name after `from`."""
-    earlier = names[:index]
-    if source.text in earlier:
+    position = positions.get(source.text)
+    if position is not None and position < index:
         return True
-    if source.text in names:
+    meant: str | None = None
+    related: list[Label] = []
+    if position is not None:
         message = f"layer `{source.text}` is not made yet"
         label = "this is the layer itself" if source.text == names[index] else "move it before this layer"
+        if position != index:
+            related = [Label(binding.spans["model", "layers", position], "this is the layer")]
     else:
         message = f"there is no layer `{source.text}`"
-        meant = did_you_mean(source.text, earlier)
+        meant = binding.diagnostics.did_you_mean(source.text, islice(names, index))
         label = f"did you mean `{meant}`?" if meant else "name a layer written before this one"
-    diagnostics.error("CIM402", message, source.span, label=label)
+    fixes = respelled(source.span, source.text, meant)
+    binding.diagnostics.error("CIM402", message, source.span, label=label, related=related, fixes=fixes)
     return False
 
 

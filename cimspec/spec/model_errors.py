@@ -1,16 +1,18 @@
 """Puts pydantic's errors into our words: errors and spans of a block -> diagnostics. Mostly ranges."""
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ValidationError
 
-from cimspec.diag import Diagnostics, Span
+from cimspec.diag import Diagnostics, Label, Span
 from cimspec.spec.base import SpecModel
 from cimspec.spec.fields import Entry, Extents, Items, Powers, Scalar, entries
 from cimspec.units import Dimension, spell
 
+LITERAL = re.compile(r"[-+]?[\d._]+(?:[eE][-+]?\d+)?\s*[\w%]*|[\w.\s]+\.\.[\w.\s]+")  # a number, a range
 RANGE = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 LENGTH = ("too_short", "too_long")
 BOUNDS = dict(zip(RANGE, ("above", "at least", "below", "at most"), strict=True))
@@ -37,7 +39,7 @@ def report_model_errors(
             continue  # enough was said, or it is the copy of a number that was written once
         item = (name, loc[2]) if entry and isinstance(entry.type, Powers) and len(loc) > 2 else loc[:2]
         span = spans.get(item) or spans.get(name) or head
-        written = span.text if span is not head else str(found["input"])
+        written = written_value(span, found["input"]) if span is not head else str(found["input"])
         where = f"`{word}.{entry.key}`" if entry else f"`{word}`"
         kind, context = found["type"], found.get("ctx", {})
         if entry and kind in RANGE and (scalar := scalar_of(entry)):
@@ -45,15 +47,32 @@ def report_model_errors(
             diagnostics.error("CIM208", message, span, label=range_label(kind, context, scalar))
         elif entry and kind in RANGE and isinstance(entry.type, Powers):
             (bound,) = context.values()
-            diagnostics.error("CIM208", f"powers in {where} must be {BOUNDS[kind]} {bound:g}", span)
+            diagnostics.error(
+                "CIM208", f"powers in {where} must be {BOUNDS[kind]} {bound:g}", span, label="write another power"
+            )
         elif entry and kind in LENGTH:
             # An item out of range makes pydantic count it as absent, too.
             if name not in wrong_items:
-                diagnostics.error("CIM208", length_message(where, context), span)
+                diagnostics.error("CIM208", length_message(where, context), span, label=length_label(where, kind))
         elif kind == "value_error":
-            diagnostics.error("CIM219", str(context["error"]), span)
+            message, _, label = str(context["error"]).partition("; ")
+            related = spoken_of(message, by_name, spans, span)
+            diagnostics.error("CIM219", message, span, label=label or None, related=related)
         else:
             diagnostics.error("CIM219", f"{where} cannot be {written}", span)
+
+
+def spoken_of(message: str, by_name: Mapping[str, Entry], spans: Mapping[Any, Span], span: Span) -> list[Label]:
+    """The fields that a message names, where they are written."""
+    named = [entry for entry in by_name.values() if f"`{entry.key}`" in message and entry.name in spans]
+    return [Label(spans[each.name], f"this is `{each.key}`") for each in named if spans[each.name] != span]
+
+
+def written_value(span: Span, value: object) -> str:
+    """What was written; of arithmetic and names also what it came to: `0 (side - 4)`."""
+    text = span.text
+    is_plain = text[:1] in '"[' or LITERAL.fullmatch(text) is not None or not isinstance(value, int | float)
+    return text if is_plain else f"{value:.12g} ({text})"
 
 
 def scalar_of(entry: Entry) -> Scalar | None:
@@ -98,6 +117,15 @@ def amount(bound: Any, scalar: Scalar) -> str:
     measured = scalar.measured
     dimension: Dimension | None = measured.dimension if measured and measured.required else None
     return spell(bound, dimension)
+
+
+def length_label(where: str, kind: str) -> str:
+    """What to write instead."""
+    special = {
+        "`model.layers`": "write a layer after `input`",
+        "`input.shape`": "write `3 x 32 x 32`, without the batch",
+    }
+    return special.get(where) or ("write fewer" if kind == "too_long" else "write more")
 
 
 def length_message(where: str, context: Mapping[str, Any]) -> str:

@@ -46,7 +46,7 @@ class OnnxSource(SpecModel):
     """`onnx("m.onnx", input = 3 x 224 x 224, signed = false)`."""
 
     kind: Literal["onnx"] = "onnx"
-    file: OnnxFile
+    file: OnnxFile = Field(description="path of the ONNX file")
     input: Annotated[tuple[Size, ...], Field(min_length=1, max_length=3)] | None = Field(
         default=None, description="sizes of the input without the batch, where the file leaves them open"
     )
@@ -56,8 +56,8 @@ class OnnxSource(SpecModel):
 class OnnxModelSpec(SpecModel):
     """A network with its weights, from a file."""
 
-    name: str
-    source: OnnxSource
+    name: str = Field(description="the word after `model`")
+    source: OnnxSource = Field(description="the file that it comes from")
 
 
 def _weight_files(path: Path) -> Iterator[Path]:

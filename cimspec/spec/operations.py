@@ -1,10 +1,12 @@
 """What a layer of a `.cim` file can be: one pydantic model for each kind, its fields as they are written."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from cimspec.spec.base import SpecModel
+from cimspec.spec.base import Option, SpecModel
 
 Size = Annotated[int, Field(ge=1, le=1_000_000)]
 Extent = Annotated[int, Field(ge=1, le=1024)]
@@ -35,7 +37,9 @@ class InputSpec(SpecModel):
     """`input 1 x 28 x 28 { signed = false }`: an image; or a vector, or a sequence (tokens x features)."""
 
     kind: Literal["input"] = "input"
-    shape: Annotated[tuple[Size, ...], Field(min_length=1, max_length=3)]
+    shape: Annotated[tuple[Size, ...], Field(min_length=1, max_length=3)] = Field(
+        description="channels x height x width of an image, tokens x features, or features; stands beside the word"
+    )
     signed: bool = Field(default=True, description="whether input values can be negative")
 
 
@@ -75,14 +79,38 @@ class ProductSpec(SpecModel):
     kind: Literal["product"] = "product"
 
 
-class AttentionSpec(SpecModel):
-    """Self attention of several heads, with its four linear layers (Vaswani et al., NIPS 2017)."""
+class Projections(Option):
+    """Where queries, keys and values of attention come from."""
 
-    PARTS: ClassVar[tuple[str, ...]] = ("q", "k", "v", "qk", "av", "out")
-    """What runs on crossbars of attention `a1`: `a1_q`, `a1_k` ... in execution order."""
+    SEPARATE = "separate", "three linear layers, `a1_q`, `a1_k` and `a1_v`, each with bits of its own"
+    JOINED = "joined", "one linear layer of three times the features, `a1_qkv`"
+
+
+class AttentionSpec(SpecModel):
+    """Self attention of several heads, with its linear layers (Vaswani et al., NIPS 2017)."""
+
+    PARTS: ClassVar[tuple[str, ...]] = ("q", "k", "v", "qkv", "qk", "av", "out")
+    """What may run on crossbars of attention `a1`: `a1_q`, `a1_k` ... in execution order; see `parts`."""
 
     kind: Literal["attention"] = "attention"
     heads: Size = Field(description="parts into which the features are cut")
+    qkv: Projections = Field(
+        default=Projections.SEPARATE,
+        description="whether queries, keys and values come from three linear layers or from one",
+    )
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What runs on crossbars, in execution order."""
+        return (*(("qkv",) if self.qkv is Projections.JOINED else ("q", "k", "v")), "qk", "av", "out")
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Three layers are not mentioned, so that digests from before there was a choice stay as they are."""
+        found: dict[str, Any] = dump(self)
+        if self.qkv is Projections.SEPARATE:
+            del found["qkv"]
+        return found
 
 
 class BatchNormSpec(SpecModel):
@@ -99,13 +127,15 @@ class LayerNormSpec(SpecModel):
 
 
 class LrnSpec(SpecModel):
-    """Local response normalization: each value by those at its place in neighbouring channels."""
+    """Local response normalization: each value by those at its place in neighbouring channels (AlexNet, NIPS 2012)."""
 
     kind: Literal["lrn"] = "lrn"
     size: Extent = Field(description="channels that count")
-    alpha: Annotated[float, Field(ge=0, le=1e6)] = 1e-4
-    beta: Annotated[float, Field(ge=0, le=100)] = 0.75
-    bias: Annotated[float, Field(gt=0, le=1e6)] = 1.0
+    alpha: Annotated[float, Field(ge=0, le=1e6)] = Field(
+        default=1e-4, description="weight of the neighbours: `x / (bias + alpha / size * sum of squares)^beta`"
+    )
+    beta: Annotated[float, Field(ge=0, le=100)] = Field(default=0.75, description="the exponent")
+    bias: Annotated[float, Field(gt=0, le=1e6)] = Field(default=1.0, description="added to the neighbours")
 
 
 class ReluSpec(SpecModel):
@@ -117,29 +147,47 @@ class ReluSpec(SpecModel):
 class FunctionSpec(SpecModel):
     """A function of each value that has no options."""
 
+    FORMULAS: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {
+            "relu6": "`min(max(x, 0), 6)`",
+            "sigmoid": "`1 / (1 + exp(-x))`",
+            "tanh": "The hyperbolic tangent",
+            "silu": "`x * sigmoid(x)`, also called swish",
+            "hardsigmoid": "`min(max(x / 6 + 1/2, 0), 1)`",
+            "hardswish": "`x * hardsigmoid(x)` (MobileNetV3, ICCV 2019)",
+        }
+    )
+
     kind: Literal["relu6", "sigmoid", "tanh", "silu", "hardsigmoid", "hardswish"]
 
 
+class GeluForm(Option):
+    """How GELU is computed."""
+
+    EXACT = "exact", "`x * (1 + erf(x / sqrt(2))) / 2`"
+    TANH = "tanh", "`x * (1 + tanh(sqrt(2/pi) * (x + 0.044715 * x^3))) / 2`, the usual approximation"
+
+
 class GeluSpec(SpecModel):
-    """`x * Phi(x)`, Phi the normal distribution; `form = tanh` is the usual approximation."""
+    """`x * Phi(x)`, Phi the normal distribution (Hendrycks and Gimpel, arXiv 1606.08415)."""
 
     kind: Literal["gelu"] = "gelu"
-    form: Literal["exact", "tanh"] = "exact"
+    form: GeluForm = Field(default=GeluForm.EXACT, description="how it is computed")
 
 
 class ClipSpec(SpecModel):
     """`min(max(x, low), high)`; a bound that is left out bounds nothing."""
 
     kind: Literal["clip"] = "clip"
-    low: float | None = None
-    high: float | None = None
+    low: float | None = Field(default=None, description="the least value; none if left out")
+    high: float | None = Field(default=None, description="the largest value; none if left out")
 
     @model_validator(mode="after")
     def _bounds_something(self) -> Self:
         if self.low is None and self.high is None:
-            raise ValueError("`clip` needs `low` or `high`, or both")
+            raise ValueError("`clip` needs `low` or `high`, or both; write `clip { low = 0; high = 6 }`")
         if self.low is not None and self.high is not None and self.low > self.high:
-            raise ValueError(f"`low` is {self.low:g}, above `high`, {self.high:g}")
+            raise ValueError(f"`low` is {self.low:g}, above `high`, {self.high:g}; exchange them")
         return self
 
 
@@ -214,14 +262,18 @@ class ReshapeSpec(SpecModel):
     """The same values in another shape, last axis innermost."""
 
     kind: Literal["reshape"] = "reshape"
-    shape: Annotated[tuple[Size, ...], Field(min_length=1, max_length=8)]
+    shape: Annotated[tuple[Size, ...], Field(min_length=1, max_length=8)] = Field(
+        description="the new sizes, without the batch: `16 x 7 x 7`"
+    )
 
 
 class TransposeSpec(SpecModel):
     """Axes in another order: axis `i` of the result is axis `axes[i]` of the input."""
 
     kind: Literal["transpose"] = "transpose"
-    axes: Annotated[tuple[Axis, ...], Field(min_length=1, max_length=8)]
+    axes: Annotated[tuple[Axis, ...], Field(min_length=1, max_length=8)] = Field(
+        description="where each axis of the result comes from; `[1, 0]` swaps two"
+    )
 
 
 class FlattenSpec(SpecModel):

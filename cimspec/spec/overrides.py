@@ -4,10 +4,10 @@ So every check and message works on the new value, and points into the text of t
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from cimspec.diag import Diagnostics, Source, Span, did_you_mean
+from cimspec.diag import Diagnostics, Source, Span, respelled
 from cimspec.lang import Assign, Definition, Section, Statement, Value, Word, parse_value
 from cimspec.spec.base import SpecModel
 from cimspec.spec.chip import Chip
@@ -15,34 +15,58 @@ from cimspec.spec.fields import Block, Items, entries
 from cimspec.spec.layers import OPS, layer_names, with_setting
 from cimspec.spec.resolve import Roots
 from cimspec.spec.search import SearchSpec
+from cimspec.spec.sweep import Override
 from cimspec.spec.training import TrainingSpec
 
 SOURCE_NAME = "--set"
+LET = "let"
 SETTING = re.compile(r"\s*([\w.]+?)\s*=")
 
 
-def apply_overrides(roots: Roots, overrides: Iterable[str], diagnostics: Diagnostics) -> Roots:
-    """The trees with every override carried out, in order."""
-    for text in overrides:
-        roots = apply_override(roots, Source(SOURCE_NAME, text), diagnostics)
-    return roots
-
-
-def apply_override(roots: Roots, source: Source, diagnostics: Diagnostics) -> Roots:
-    """The trees with one field replaced; unchanged after reporting that this cannot be done."""
-    match = SETTING.match(source.text)
+def parse_override(text: str, diagnostics: Diagnostics) -> Override | None:
+    """`chip.adc.bits=6` as it stands on the command line; None after reporting that it is none."""
+    source = Source(SOURCE_NAME, text)
+    match = SETTING.match(text)
     if match is None:
-        span = Span(source, 0, len(source.text))
+        span = Span(source, 0, len(text))
         diagnostics.error("CIM108", "an override is `path=value`", span, label="write it like `chip.adc.bits=6`")
-        return roots
-    known = list(settable(roots))
-    if match.group(1) not in known:
-        report_path(match.group(1), Span(source, *match.span(1)), known, diagnostics)
-        return roots
+        return None
     value = parse_value(source, match.end(), diagnostics)
-    if value is None:
-        return roots
-    return set_root(roots, tuple(words(source, *match.span(1))), value)
+    return None if value is None else Override(tuple(words(source, *match.span(1))), value)
+
+
+def is_let(override: Override) -> bool:
+    """Whether it replaces a `let` of the file rather than a field."""
+    return override.path[0].text == LET and len(override.path) > 1
+
+
+def check_paths(overrides: Iterable[Override], roots: Roots, lets: Sequence[str], diagnostics: Diagnostics) -> None:
+    """Report overrides of fields, or of lets, that there are not; `lets` are those of the file itself."""
+    named = {override.name: override for override in overrides}
+    fields: list[str] | None = None  # asked for if need be: a network may have ten thousand layers
+    for name, override in named.items():
+        if is_let(override):
+            known = [f"{LET}.{let}" for let in lets]
+        else:
+            fields = known = list(settable(roots)) if fields is None else fields
+        if name not in known:
+            report_path(name, override.span, known, diagnostics)
+
+
+def apply_overrides(
+    roots: Roots, overrides: Iterable[Override], lets: Sequence[str], diagnostics: Diagnostics
+) -> Roots:
+    """The trees with every field replaced that can be, in order; the others are reported. Lets are replaced before."""
+    overrides = list(overrides)
+    before = diagnostics.count
+    check_paths(overrides, roots, lets, diagnostics)
+    if diagnostics.count > before:
+        known = {*settable(roots)}
+        overrides = [override for override in overrides if override.name in known]
+    for override in overrides:
+        if not is_let(override):
+            roots = set_root(roots, override.path, override.value)
+    return roots
 
 
 def words(source: Source, start: int, end: int) -> Iterator[Word]:
@@ -133,9 +157,12 @@ def report_path(path: str, span: Span, known: list[str], diagnostics: Diagnostic
     """Report a path that names no field: the field may be one block further in, or mistyped."""
     root, _, last = path.rpartition(".")
     inside = [each for each in known if each.endswith(f".{last}") and each.startswith(root.partition(".")[0])]
-    meant = inside[0] if len(inside) == 1 else did_you_mean(path, known)
+    meant = inside[0] if len(inside) == 1 else diagnostics.did_you_mean(path, known)
     absent = not any(each.startswith(path.partition(".")[0]) for each in known)
     label = f"did you mean `{meant}`?" if meant else "no field has this path"
+    if path.startswith(f"{LET}."):
+        label = f"did you mean `{meant}`?" if meant else "the file itself has no `let` of this name"
     if absent and path.startswith("search."):
         label = "the file has no `search`"
-    diagnostics.error("CIM207", f"unknown path `{path}`", span, label=label)
+    fixes = respelled(span, path, meant)
+    diagnostics.error("CIM207", f"unknown path `{path}`", span, label=label, fixes=fixes)

@@ -6,15 +6,16 @@ In force is what the file itself defines, else the only one among its imports.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from cimspec.diag import Diagnostics, Label, did_you_mean
-from cimspec.lang import Assign, Definition, Import, Section, Statement
+from cimspec.diag import Diagnostics, Label, respelled
+from cimspec.lang import Assign, Bound, Definition, Import, Pin, Section, Statement
 from cimspec.spec.files import Module
+from cimspec.spec.layers import OPS
 from cimspec.spec.statements import check_duplicates, plain
 
 NAMED = ("chip", "model")
 UNNAMED = ("training", "search")
 DEFINED = ("model", "data")  # written with `=`; a model can be a section as well
-KINDS = ("import", *NAMED, "data", *UNNAMED)
+KINDS = ("import", "let", *NAMED, "data", *UNNAMED, "block", "sweep")
 FORMS = {
     "chip": "chip NAME { ... }",
     "model": 'model NAME { ... }` or `model NAME = onnx("file.onnx")',
@@ -22,7 +23,20 @@ FORMS = {
     "training": "training { ... }",
     "search": "search { ... }",
     "import": 'import "file.cim"',
+    "let": "let NAME = 64",
+    "block": "block NAME(PARAMETER) { ... }",
+    "sweep": "sweep chip.adc.bits = 4..8",
 }
+OF_OTHERS = {
+    **dict.fromkeys(("var", "const", "def", "set", "define", "param"), "let"),
+    **dict.fromkeys(("arch", "architecture", "hardware", "accelerator"), "chip"),
+    **dict.fromkeys(("net", "graph", "workload"), "model"),
+    **dict.fromkeys(("function", "module", "macro", "subgraph"), "block"),
+    "dataset": "data",
+    "train": "training",
+}
+"""Statements of other languages."""
+MAX_EXTENDS = 100  # in a chain: each is laid over the one before
 INNER = {
     "crossbar": "chip",
     "adc": "chip",
@@ -32,6 +46,7 @@ INNER = {
     "digital": "chip",
     "network": "chip",
     "memory": "chip",
+    "repeat": "model",
     "keep": "search",
     "minimize": "search",
     "pareto": "search",
@@ -58,11 +73,11 @@ def resolve(module: Module, diagnostics: Diagnostics) -> Roots:
     by_name = named_sections(defined, diagnostics)
 
     def section(kind: str) -> Section | None:
-        found = in_force(module, kind, tops, diagnostics)
+        found = in_force(module, kind, tops, {}, diagnostics)
         return extended(found, by_name, diagnostics) if isinstance(found, Section) else None
 
-    data = in_force(module, "data", tops, diagnostics)
-    model = in_force(module, "model", tops, diagnostics)
+    data = in_force(module, "data", tops, {}, diagnostics)
+    model = in_force(module, "model", tops, {}, diagnostics)
     roots = Roots(
         chip=section("chip"),
         model=extended(model, by_name, diagnostics) if isinstance(model, Section) else model,
@@ -124,23 +139,26 @@ def is_well_formed(section: Section) -> bool:
 
 def report_top_level(statement: Statement, diagnostics: Diagnostics) -> None:
     """Report a statement that cannot stand outside of blocks, or not like this."""
-    assert not isinstance(statement, Import), "imports are followed when files are read"
+    assert isinstance(statement, Assign | Definition | Bound | Pin | Section), (
+        "others are gone once a file is evaluated"
+    )
     word = statement.name if isinstance(statement, Assign) else statement.kind
     if word.text in FORMS:
         message = f"`{word.text}` is not written like this"
         diagnostics.error("CIM213", message, statement.span, label=f"write `{FORMS[word.text]}`")
-    elif word.text in INNER or isinstance(statement, Assign):
-        block = INNER.get(word.text)
+    elif word.text in INNER or word.text in OPS or isinstance(statement, Assign):
+        block = "model" if word.text in OPS else INNER.get(word.text)
         label = f"move it into `{block} {{ ... }}`" if block else "move it into its block"
         diagnostics.error("CIM213", f"`{word.text}` cannot stand outside of blocks", word.span, label=label)
     else:
-        meant = did_you_mean(word.text, KINDS)
+        meant = OF_OTHERS.get(word.text) or diagnostics.did_you_mean(word.text, KINDS)
         diagnostics.error(
             "CIM201",
             f"unknown statement `{word.text}`",
             word.span,
             label=f"did you mean `{meant}`?" if meant else "remove it",
             notes=[f"a file holds: {', '.join(KINDS)}"],
+            fixes=respelled(word.span, word.text, meant),
         )
 
 
@@ -160,15 +178,24 @@ def named_sections(defined: list[Section | Definition], diagnostics: Diagnostics
 
 
 def in_force(
-    module: Module, kind: str, tops: dict[int, list[Section | Definition]], diagnostics: Diagnostics
+    module: Module,
+    kind: str,
+    tops: dict[int, list[Section | Definition]],
+    known: dict[int, Section | Definition | None],
+    diagnostics: Diagnostics,
 ) -> Section | Definition | None:
-    """The statement of a kind that counts in a file: its own, else the only one that its imports have."""
+    """The statement of a kind that counts in a file: its own, else the only one that its imports have.
+
+    `known` keeps what was found: files may be imported over many ways.
+    """
+    if id(module) in known:
+        return known[id(module)]
     own = [top for top in tops[id(module)] if top.kind.text == kind]
     candidates = own or list(
         {
             id(found): found
             for imported in module.imports
-            if (found := in_force(imported, kind, tops, diagnostics)) is not None
+            if (found := in_force(imported, kind, tops, known, diagnostics)) is not None
         }.values()
     )
     if len(candidates) > 1:
@@ -180,25 +207,35 @@ def in_force(
             label="keep one, or define the one that counts in the file itself",
             related=[Label(first.span, "this is another")],
         )
-    return candidates[0] if candidates else None
+    known[id(module)] = candidates[0] if candidates else None
+    return known[id(module)]
 
 
 def extended(section: Section, by_name: dict[tuple[str, str], Section], diagnostics: Diagnostics) -> Section | None:
     """A section with all that it extends laid under it; None after reporting that this cannot be found."""
     chain = [section]
+    seen = {id(section)}
     while (word := chain[-1].extends) is not None:
         kind = section.kind.text
         base = by_name.get((kind, word.text))
         if base is None:
-            meant = did_you_mean(word.text, [name for other, name in by_name if other == kind])
+            meant = diagnostics.did_you_mean(word.text, (name for other, name in by_name if other == kind))
             label = f"did you mean `{meant}`?" if meant else f"no {kind} has this name"
-            diagnostics.error("CIM214", f"there is no {kind} `{word.text}`", word.span, label=label)
+            fixes = respelled(word.span, word.text, meant)
+            diagnostics.error("CIM214", f"there is no {kind} `{word.text}`", word.span, label=label, fixes=fixes)
             return None
-        if any(base is each for each in chain):
+        if id(base) in seen:
             message = f"`{word.text}` extends itself"
-            diagnostics.error("CIM215", message, word.span, label="extend another one")
+            links = chain[next(index for index, each in enumerate(chain) if each is base) : -1]
+            related = [Label(each.extends.span, "by way of this") for each in links if each.extends]
+            diagnostics.error("CIM215", message, word.span, label="extend another one", related=related)
             return None
         chain.append(base)
+        seen.add(id(base))
+        if len(chain) > MAX_EXTENDS + 1:
+            message = f"`{section.name.text if section.name else kind}` extends more than {MAX_EXTENDS} others"
+            diagnostics.error("CIM107", message, word.span, label="write what it comes to")
+            return None
     result = chain[-1]
     for derived in reversed(chain[:-1]):
         result = merged(result, derived)
@@ -218,7 +255,8 @@ def merged(base: Section, derived: Section) -> Section:
     left = {id(statement) for statement in by_key.values()}
     body += [new for new in derived.body or () if id(new) in left or not key_of(new, derived)]
     shape, sources = derived.shape or base.shape, derived.sources or base.sources
-    return replace(derived, shape=shape, sources=sources, body=tuple(body))
+    uses = derived.uses or base.uses
+    return replace(derived, shape=shape, sources=sources, body=tuple(body), uses=uses)
 
 
 def key_of(statement: Statement, parent: Section) -> str:

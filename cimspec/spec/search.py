@@ -1,11 +1,12 @@
 """The search over bits per layer, as written in a `.cim` file."""
 
-from enum import StrEnum
+import sys
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from cimspec.spec.base import OneOf, ProductModel, SpecModel
+from cimspec.spec.base import OneOf, Option, ProductModel, SpecModel
 from cimspec.units import Bits, Evaluations, LossPp, Share
 
 BitWidth = Annotated[int, Field(ge=2, le=8)]
@@ -15,14 +16,14 @@ PLUGINS = "cimspec.search_methods"
 """Entry points by which installed packages add search methods: `(account, goals, seed) -> None`."""
 
 
-class Metric(StrEnum):
+class Metric(Option):
     """What a schedule takes, and a search can make small."""
 
-    LATENCY = "latency"  # from an input to its output, on a chip that does nothing else; ns
-    INTERVAL = "interval"  # from one input to the next: its inverse is the throughput; ns
-    ENERGY = "energy"  # of one input; pJ
-    AREA = "area"  # um2
-    CROSSBARS = "crossbars"  # blocks of one copy of every layer
+    LATENCY = "latency", "time from an input to its output, on a chip that does nothing else (ns)"
+    INTERVAL = "interval", "time from one input to the next: its inverse is the throughput (ns)"
+    ENERGY = "energy", "energy of one input (pJ)"
+    AREA = "area", "area of the crossbars that are used, with their converters and tiles (um2)"
+    CROSSBARS = "crossbars", "crossbars that one copy of every layer takes"
 
 
 class Objective(ProductModel):
@@ -48,22 +49,30 @@ class Objective(ProductModel):
 LATENCY = Objective.of(Metric.LATENCY)
 
 
-class Method(StrEnum):
+class Method(Option):
     """Ways to search that come with cimspec, all with the same budget of distinct evaluations."""
 
-    RL = "rl"
-    DDPG = "ddpg"
-    MASKABLE_PPO = "maskable_ppo"
-    EVOLUTION = "evolution"
-    NSGA2 = "nsga2"
-    RANDOM = "random"
-    GREEDY = "greedy"
-    EXACT = "exact"
+    RL = "rl", "posterior sampling with an exact planner (Osband et al., NIPS 2013)"
+    DDPG = "ddpg", "the agent of arXiv 2601.21737: deep deterministic policy gradient (Lillicrap et al., ICLR 2016)"
+    MASKABLE_PPO = (
+        "maskable_ppo",
+        "proximal policy optimization with invalid actions masked (Huang and Ontanon, 2020); extra `sb3`",
+    )
+    EVOLUTION = "evolution", "a genetic algorithm with Deb's feasibility rule (2000)"
+    NSGA2 = "nsga2", "NSGA-II, objectives against divergence or error (Deb et al., 2002)"
+    RANDOM = "random", "policies drawn evenly, without repetition"
+    GREEDY = "greedy", "from the widest policy, always the step that gains most for what it loses"
+    EXACT = "exact", "policies in the order of their objective until one meets the limit: the proven optimum"
 
 
 def plugin_names() -> tuple[str, ...]:
     """The methods that installed packages add."""
-    from importlib.metadata import entry_points  # looks through all that is installed
+    return _plugins_on(tuple(sys.path))
+
+
+@lru_cache(maxsize=1)
+def _plugins_on(path: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG001 (where packages are looked for)
+    from importlib.metadata import entry_points  # looks through all that is installed, which takes its time
 
     return tuple(sorted(entry_points(group=PLUGINS).names))
 
@@ -73,23 +82,23 @@ def method_names() -> tuple[str, ...]:
     return (*Method, *plugin_names())
 
 
-class EvaluateOn(StrEnum):
+class EvaluateOn(Option):
     """What an evaluation looks at."""
 
-    CHIP = "chip"  # the network on the simulated crossbars: ADC, cells and noise included
-    QUANTIZED = "quantized"  # the quantized network alone, as if the chip computed exactly
+    CHIP = "chip", "the network on the simulated crossbars: ADC, cells and noise included"
+    QUANTIZED = "quantized", "the quantized network alone, as if the chip computed exactly"
 
 
-class LimitOn(StrEnum):
+class LimitOn(Option):
     """What a policy may lose before fine-tuning."""
 
-    DIVERGENCE = "divergence"  # from the float network: `kl_limits`
-    ACCURACY = "accuracy"  # against the 8/8 network, on the images that score: `require accuracy_loss`
+    DIVERGENCE = "divergence", "divergence from the float network: `kl_limits`"
+    ACCURACY = "accuracy", "accuracy below the 8/8 network, on the images that score: `require accuracy_loss`"
 
 
 def _traded_off(metrics: tuple[Metric, ...]) -> tuple[Metric, ...]:
     if len(metrics) == 1 or len(set(metrics)) != len(metrics):
-        raise ValueError("`pareto` takes two or three metrics, each once")
+        raise ValueError("`pareto` takes two or three metrics, each once; write `pareto latency, energy`")
     return metrics
 
 
@@ -97,16 +106,16 @@ def _each_once(methods: tuple[str, ...]) -> tuple[str, ...]:
     """Runs of a method that is named twice would be the same, and look like evidence."""
     for index, method in enumerate(methods):
         if method in methods[:index]:
-            raise ValueError(f"`methods` names `{method}` twice")
+            raise ValueError(f"`methods` names `{method}` twice; write it once")
     return methods
 
 
 class Keep(SpecModel):
     """`keep c1 at 8 bit, 8 bit`: a layer the search leaves alone."""
 
-    layer: str
-    weight_bits: Annotated[Bits, Field(ge=2, le=8)]
-    activation_bits: Annotated[Bits, Field(ge=2, le=8)]
+    layer: str = Field(description="name of a layer on crossbars; of attention `a1`, one of its parts: `a1_q`")
+    weight_bits: Annotated[Bits, Field(ge=2, le=8)] = Field(description="bits of its weights")
+    activation_bits: Annotated[Bits, Field(ge=2, le=8)] = Field(description="bits of its input")
 
 
 class Requirements(SpecModel):
@@ -120,7 +129,7 @@ class SearchSpec(SpecModel):
 
     weight_bits: BitWidths = Field(description="allowed weight bits: `2..8` or `[2, 4, 8]`")
     activation_bits: BitWidths = Field(description="allowed activation bits")
-    keep: tuple[Keep, ...] = ()
+    keep: tuple[Keep, ...] = Field(default=(), description="layers that the search leaves alone; may be repeated")
     minimize: Objective = Field(
         default=LATENCY,
         description="what is made small: `latency`, `interval`, `energy`, `area`, `crossbars`, or a product of powers",
@@ -128,7 +137,7 @@ class SearchSpec(SpecModel):
     pareto: Annotated[tuple[Metric, ...], Field(max_length=3), AfterValidator(_traded_off)] = Field(
         default=(), description="two or three metrics, of which trade-offs are looked for as well"
     )
-    require: Requirements
+    require: Requirements = Field(description="what a result must meet")
     budget: Annotated[Evaluations, Field(ge=1, le=1_000_000)] = Field(
         default=300, description="distinct evaluations each method may use"
     )
@@ -145,7 +154,10 @@ class SearchSpec(SpecModel):
     )
     methods: Annotated[
         tuple[Annotated[str, OneOf(tuple(Method), plugin_names)], ...], Field(min_length=1), AfterValidator(_each_once)
-    ] = (Method.RL, Method.EVOLUTION, Method.RANDOM)
+    ] = Field(
+        default=(Method.RL, Method.EVOLUTION, Method.RANDOM),
+        description="ways to search, each with the same budget; the first is what `compare` measures others by",
+    )
     kl_limits: Annotated[tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...], Field(min_length=1)] = Field(
         default=(0.05, 0.1, 0.16, 0.22),
         description="limits on the divergence from the float network (nats, at `training.temperature`) to search under",

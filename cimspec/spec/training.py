@@ -1,30 +1,29 @@
 """How the float network is trained and the quantized one fine-tuned, as written in a `.cim` file."""
 
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
-from cimspec.spec.base import SpecModel
+from cimspec.spec.base import Option, SpecModel
 
 Epochs = Annotated[int, Field(ge=0, le=10_000)]
 Rate = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
-class Optimizer(StrEnum):
+class Optimizer(Option):
     """What makes a step of the gradient."""
 
-    ADAMW = "adamw"  # Adam with decoupled weight decay (Loshchilov and Hutter, ICLR 2019)
-    SGD = "sgd"  # Nesterov's momentum of 0.9, weight decay in the gradient
+    ADAMW = "adamw", "Adam with decoupled weight decay (Loshchilov and Hutter, ICLR 2019)"
+    SGD = "sgd", "Nesterov's momentum of 0.9, weight decay in the gradient"
 
 
-class Schedule(StrEnum):
+class Schedule(Option):
     """The learning rate over time."""
 
-    ONE_CYCLE = "one_cycle"  # linear up to its peak, then a cosine to 0
-    COSINE = "cosine"  # a cosine from its peak to 0
-    CONSTANT = "constant"
+    ONE_CYCLE = "one_cycle", "linear up to its peak, then a cosine to 0"
+    COSINE = "cosine", "a cosine from its peak to 0"
+    CONSTANT = "constant", "its peak all the time"
 
 
 class TrainingSpec(SpecModel):

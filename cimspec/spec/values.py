@@ -3,13 +3,17 @@
 Kinds of value, units and options are checked here; ranges are left to the models.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil, floor
 from typing import assert_never
 
-from cimspec.diag import Diagnostics, Span, did_you_mean
-from cimspec.lang import Call, Factor, ListValue, Number, Product, Range, Shape, Text, Value, Word
+from cimspec.diag import Diagnostics, Label, Span, respelled
+from cimspec.lang import Binary, Call, ListValue, Negated, Number, Quantity, Range, Shape, Text, Value, Word, Wrong
 from cimspec.spec.base import NamedFile
+from cimspec.spec.corrections import meant_unit, turned, unit_fixes
+from cimspec.spec.dimensions import PLAIN, fits, spell_dimension, spell_quantity
 from cimspec.spec.fields import Block, Choice, Extents, FieldType, FromFile, Items, Powers, Scalar
 from cimspec.spec.files import name_file, read_named
 from cimspec.units import UNITS, Measured, convert, units_of
@@ -72,23 +76,31 @@ def convert_scalar(value: Value, type: Scalar, name: str, diagnostics: Diagnosti
             return Converted(value.text)
         wrong_kind(value, name, "a text in quotes", diagnostics)
         return None
-    if not isinstance(value, Number):
+    if not isinstance(value, Number | Quantity):
         whole = "a whole number" if type.type is int else "a number"
-        wrong_kind(value, name, whole, diagnostics)
+        wrong_kind(value, name, whole, diagnostics, label=NO_LET * isinstance(value, Word))
         return None
+    if isinstance(value, Number) and value.unit is None and type.measured is None and value.text.isdigit():
+        return Converted(type.type(value.text))  # as below, but layers have thousands of these
     number = convert_number(value, type.measured, name, diagnostics)
     if number is None:
         return None
     if type.type is float:
         return Converted(float(number))
     if number.denominator != 1:
-        diagnostics.error("CIM205", f"`{name}` takes a whole number, not {value.span.text}", value.span)
+        found = value.span.text if isinstance(value, Number) else shown_quantity(value)
+        label = f"write {floor(number)} or {ceil(number)}"
+        diagnostics.error("CIM205", f"`{name}` takes a whole number, not {found}", value.span, label=label)
         return None
     return Converted(int(number))
 
 
-def convert_number(value: Number, measured: Measured | None, name: str, diagnostics: Diagnostics) -> Fraction | None:
-    """The number in the dimension's own unit."""
+def convert_number(
+    value: Number | Quantity, measured: Measured | None, name: str, diagnostics: Diagnostics
+) -> Fraction | None:
+    """The number in the dimension's own unit, as written or as arithmetic came to it."""
+    if isinstance(value, Quantity):
+        return convert_quantity(value, measured, name, diagnostics)
     fitting = [unit.name for unit in units_of(measured.dimension)] if measured else []
     if value.unit is None:
         if measured and measured.required:
@@ -111,11 +123,39 @@ def convert_number(value: Number, measured: Measured | None, name: str, diagnost
         diagnostics.error("CIM212", message, value.unit.span, label=label)
     else:
         # The micro sign and the Greek letter both stand for `u`.
-        meant = did_you_mean(value.unit.text.translate({0xB5: "u", 0x3BC: "u"}), fitting)
+        meant = meant_unit(value.unit.text, fitting, diagnostics)
         otherwise = f"write {one_of(fitting)}" if fitting else "remove it"
         label = f"did you mean `{meant}`?" if meant else otherwise
-        diagnostics.error("CIM211", f"unknown unit `{value.unit.text}`", value.unit.span, label=label)
+        fixes = unit_fixes(value.unit, meant)
+        diagnostics.error("CIM211", f"unknown unit `{value.unit.text}`", value.unit.span, label=label, fixes=fixes)
     return None
+
+
+def convert_quantity(
+    value: Quantity, measured: Measured | None, name: str, diagnostics: Diagnostics
+) -> Fraction | None:
+    """What arithmetic came to, if it measures what the field does."""
+    if fits(value.dimension, measured):
+        return value.value
+    found = spell_dimension(value.dimension)
+    if measured is None:
+        message, label = f"`{name}` is a plain number, this is {found}", "divide by a unit: `/ 1 ns`"
+        diagnostics.error("CIM212", message, value.span, label=label)
+        return None
+    fitting = [unit.name for unit in units_of(measured.dimension)]
+    message = f"`{name}` {'measures' if measured.required else 'counts'} {measured.dimension}, this is {found}"
+    if value.dimension == PLAIN:
+        label = f"multiply it by a unit: `* 1 {fitting[len(fitting) // 2]}`"
+        diagnostics.error("CIM210", message, value.span, label=label)
+    else:
+        diagnostics.error("CIM212", message, value.span, label=f"this should come to {one_of(fitting)}")
+    return None
+
+
+def shown_quantity(value: Quantity) -> str:
+    """What arithmetic came to, beside what was written: `4/3 (side / 3)`."""
+    plain = value.dimension == PLAIN and value.value.denominator < 1000
+    return f"{value.value if plain else spell_quantity(value)} ({value.span.text})"
 
 
 def convert_choice(value: Value, type: Choice, name: str, diagnostics: Diagnostics) -> Converted | None:  # noqa: A002
@@ -125,41 +165,72 @@ def convert_choice(value: Value, type: Choice, name: str, diagnostics: Diagnosti
         known = {**known, **{name: name for name in type.more()}}
     options = list(known)
     if not isinstance(value, Word):
-        wrong_kind(value, name, f"{one_of(options)}, without quotes", diagnostics)
+        wrong_kind(value, name, one_of(options), diagnostics)
         return None
     if value.text in known:
         return Converted(known[value.text])
-    meant = did_you_mean(value.text, options)
+    meant = diagnostics.did_you_mean(value.text, options)
     diagnostics.error(
         "CIM204",
         f"unknown option `{value.text}` for `{name}`",
         value.span,
         label=f"did you mean `{meant}`?" if meant else f"write {one_of(options)}",
         notes=[f"options of `{name}`: {', '.join(options)}"],
+        fixes=respelled(value.span, value.text, meant),
     )
     return None
 
 
 def convert_powers(value: Value, type: Powers, name: str, diagnostics: Diagnostics) -> Converted | None:  # noqa: A002
     """A word, or a product of words, each with its power."""
-    match value:
-        case Word():
-            factors: tuple[Factor, ...] = (Factor(value, None, value.span),)
-        case Product():
-            factors = value.factors
-        case _:
-            wrong_kind(value, name, f"{one_of(list(type.options))}, or a product of them", diagnostics)
-            return None
-    words = [convert_choice(factor.name, Choice(type.options), name, diagnostics) for factor in factors]
-    powers = [float(Fraction(factor.power.text)) if factor.power else 1.0 for factor in factors]
-    converted = tuple((word.value, power) for word, power in zip(words, powers, strict=True) if word)
+    factors = list(factors_of(value))
+    if not all(isinstance(factor.word, Word) for factor in factors):
+        wrong_kind(value, name, f"{one_of(list(type.options))}, or a product of them", diagnostics)
+        return None
+    words = [convert_choice(factor.word, Choice(type.options), name, diagnostics) for factor in factors]
+    converted = tuple((word.value, float(factor.power)) for word, factor in zip(words, factors, strict=True) if word)
     for index, factor in enumerate(factors):
-        if factor.name.text in (earlier.name.text for earlier in factors[:index]):
-            message = f"`{factor.name.text}` stands twice in this product"
-            diagnostics.error("CIM205", message, factor.span, label="write one power of it")
+        if factor.word.span.text in (earlier.word.span.text for earlier in factors[:index]):
+            text = factor.word.span.text
+            first = next(earlier for earlier in factors if earlier.word.span.text == text)
+            message, related = f"`{text}` stands twice in this product", [Label(first.span, "first here")]
+            diagnostics.error("CIM205", message, factor.span, label="write one power of it", related=related)
             return None
     spans = tuple(factor.span for factor in factors)
     return Converted({"factors": converted}, spans) if len(converted) == len(factors) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A part of a product with its power; right if `word` is a word."""
+
+    word: Value
+    power: Fraction
+    span: Span
+
+
+def factors_of(value: Value) -> Iterator[Factor]:
+    """`latency * energy^0.5`: what is multiplied, in order. What is neither product nor power is a factor itself."""
+    parts: list[Value] = []
+    while isinstance(value, Binary) and value.operator.text == "*":
+        parts.append(value.right)
+        value = value.left
+    for part in (value, *reversed(parts)):
+        if isinstance(part, Binary) and part.operator.text == "*":
+            yield from factors_of(part)
+        else:
+            yield factor_of(part)
+
+
+def factor_of(value: Value) -> Factor:
+    """A word with its power."""
+    match value:
+        case Binary(operator=Word(text="^"), left=Word() as word, right=Number(unit=None, text=text)):
+            return Factor(word, Fraction(text), value.span)
+        case Binary(operator=Word(text="^"), left=Word() as word, right=Quantity(dimension=(), value=power)):
+            return Factor(word, power, value.span)
+        case _:
+            return Factor(value, Fraction(1), value.span)
 
 
 def convert_items(value: Value, type: Items, name: str, diagnostics: Diagnostics) -> Converted | None:  # noqa: A002
@@ -195,17 +266,18 @@ def convert_extents(value: Value, type: Extents, name: str, diagnostics: Diagnos
     if type.count == 4:
         forms = "a whole number, `HEIGHT x WIDTH` or `[TOP, LEFT, BOTTOM, RIGHT]`"
     match value:
-        case Number():
+        case Number() | Quantity():
             written: tuple[Value, ...] = (value,)
         case Shape():
             written = value.sizes
         case ListValue():
             written = value.items
         case _:
-            wrong_kind(value, name, forms, diagnostics)
+            wrong_kind(value, name, forms, diagnostics, label=NO_LET * isinstance(value, Word))
             return None
     if len(written) not in (1, 2, type.count):
-        diagnostics.error("CIM205", f"`{name}` takes {forms}, not {len(written)} numbers", value.span)
+        message = f"`{name}` takes {forms}, not {len(written)} numbers"
+        diagnostics.error("CIM205", message, value.span, label="write one of these forms")
         return None
     converted = [convert_scalar(item, type.item, name, diagnostics) for item in written]
     numbers = tuple(number.value for number in converted if number)
@@ -225,7 +297,8 @@ def convert_range(value: Range, type: Items, name: str, diagnostics: Diagnostics
     assert isinstance(high, int), "convert_scalar keeps to the type it is given"
     if high < low:
         label = f"write `{high}..{low}`"
-        diagnostics.error("CIM218", f"the range {value.span.text} runs backwards", value.span, label=label)
+        message, fixes = f"the range {value.span.text} runs backwards", turned(value)
+        diagnostics.error("CIM218", message, value.span, label=label, fixes=fixes)
         return None
     if high - low >= MAX_RANGE:
         message = f"the range {value.span.text} has more than {MAX_RANGE} numbers"
@@ -234,13 +307,52 @@ def convert_range(value: Range, type: Items, name: str, diagnostics: Diagnostics
     return list(range(low, high + 1))
 
 
-def wrong_kind(value: Value, name: str, wanted: str, diagnostics: Diagnostics) -> None:
-    """Report a value of the wrong kind."""
+def wrong_kind(value: Value, name: str, wanted: str, diagnostics: Diagnostics, label: str = "") -> None:
+    """Report a value of the wrong kind, unless it came to nothing: then that was reported."""
+    if isinstance(value, Wrong):
+        return
     message = f"`{name}` takes {wanted}, not {describe(value)}"
-    diagnostics.error("CIM205", message, value.span)
+    diagnostics.error("CIM205", message, value.span, label=label or instead(value, wanted))
 
 
-def describe(value: Value) -> str:
+NO_LET = "no `let` has this name here"
+TRUTHS = {"yes": "true", "on": "true", "True": "true", "1": "true"} | dict.fromkeys(
+    ("no", "off", "False", "0"), "false"
+)
+"""How others write truth values."""
+
+
+def instead(value: Value, wanted: str) -> str | None:  # noqa: C901 (one case a mistake)
+    """What to write where a value is of the wrong kind, if that is plain to see."""
+    is_text = "in quotes" in wanted
+    match value:
+        case Text() if f"`{value.text}`" in wanted or (value.text.isdigit() and "number" in wanted):
+            return f"write {value.text} without quotes"
+        case Text() if wanted == "a list":
+            return "write the values in `[` and `]`"
+        case Text() if not is_text:
+            return "this is written without quotes"
+        case Word() if is_text:
+            return f'write "{value.text}"'
+        case Word() | Number() if "`true`" in wanted and value.text in TRUTHS:
+            return f"write `{TRUTHS[value.text]}`"
+        case Word() | Number() | Range() if wanted == "a list":
+            return "write the values in `[` and `]`"
+        case Shape() if value.span.text.startswith("0x"):
+            return "write the number in decimal digits"
+        case ListValue() if "product" in wanted:
+            return "multiply them: `latency * energy`, or write `pareto` for a choice between them"
+        case Binary() if wanted.startswith("`"):
+            return "write one of these words, or several with `,` between them"
+        case ListValue(items=(_,)):
+            return "remove the `[` and `]`"
+        case ListValue() | Range() if "number" in wanted:
+            return "write one number; several to compare are written in a `sweep`"
+        case _:
+            return None
+
+
+def describe(value: Value) -> str:  # noqa: C901 (one case a kind)
     """What kind of value this is, in words."""
     match value:
         case Word():
@@ -253,8 +365,12 @@ def describe(value: Value) -> str:
             return "a range"
         case Shape():
             return "a shape"
-        case Product():
-            return "a product"
+        case Binary() | Negated():
+            return f"the expression {value.span.text}"
+        case Quantity():
+            return shown_quantity(value)
+        case Wrong():
+            return f"`{value.span.text}`"
         case ListValue():
             return "a list"
         case Call():

@@ -24,7 +24,7 @@ class LayerSpec(SpecModel):
             case Conv2dSpec() | DepthwiseSpec() | LinearSpec() | ProductSpec():
                 return (self.name,)
             case AttentionSpec():
-                return tuple(f"{self.name}_{part}" for part in AttentionSpec.PARTS)
+                return tuple(f"{self.name}_{part}" for part in self.op.parts)
             case _:
                 return ()
 
@@ -32,13 +32,21 @@ class LayerSpec(SpecModel):
 class ModelSpec(SpecModel):
     """A network; its first layer is the input. Without a file of weights it is trained."""
 
-    name: str
-    weights: WeightsFile | None = None
-    layers: Annotated[tuple[LayerSpec, ...], Field(min_length=2, max_length=10_000)]
+    name: str = Field(description="the word after `model`, by which `extends` finds it")
+    weights: WeightsFile | None = Field(
+        default=None,
+        description="path of trained weights, by the names of layers: `.safetensors`, or a state dict as `.pt` or "
+        "`.pth`; the network is trained if left out",
+    )
+    layers: Annotated[tuple[LayerSpec, ...], Field(min_length=2, max_length=10_000)] = Field(
+        description="one statement each; the first is `input`"
+    )
 
 
 class DataSpec(SpecModel):
     """Where inputs and labels come from."""
 
-    name: str
-    source: Annotated[BuiltinData | OwnData, Field(discriminator="kind")]
+    name: str = Field(description="the word after `data`")
+    source: Annotated[BuiltinData | OwnData, Field(discriminator="kind")] = Field(
+        description="the function that reads them"
+    )

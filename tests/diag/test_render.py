@@ -4,7 +4,22 @@ import json
 
 import pytest
 
-from cimspec.diag import CODES, CimError, Diagnostic, Diagnostics, Severity, Source, Span, did_you_mean, fail, render
+from cimspec.diag import (
+    CODES,
+    CimError,
+    Diagnostic,
+    Diagnostics,
+    Severity,
+    Source,
+    Span,
+    compatible,
+    did_you_mean,
+    fail,
+    fixed_text,
+    render,
+    respelled,
+    written_instead,
+)
 
 
 def caret(text: str, start: int, end: int) -> list[str]:
@@ -72,6 +87,7 @@ def test_json_holds_the_whole_diagnostic():
         "related": [],
         "notes": ["n"],
         "help": "h",
+        "fixes": [],
     }
 
 
@@ -109,3 +125,40 @@ def test_every_page_of_the_catalogue_is_written():
 )
 def test_did_you_mean(word, meant):
     assert did_you_mean(word, ["rows", "columns", "cell"]) == meant
+
+
+def test_fixes_are_carried_out_where_they_do_not_overlap():
+    source = Source("s.cim", "row: 3 us")
+    fixes = [
+        written_instead(Span(source, 3, 4), " ="),
+        written_instead(Span(source, 0, 3), "rows"),
+        written_instead(Span(source, 2, 5), "?"),  # overlaps both
+        written_instead(Span(source, 3, 4), " ="),
+        written_instead(Span(source, 6, 9), ""),
+        written_instead(Span(source, 9, 9), "  # three"),
+    ]
+    chosen = compatible(fixes)
+    assert fixed_text(source.text, chosen) == "rows = 3  # three"
+    assert [fix.title for fix in chosen] == [
+        "replace `row` by `rows`",
+        "replace `:` by `=`",
+        "remove `us`",
+        "add `# three`",
+    ]
+    assert respelled(Span(source, 0, 3), "row", "rows") == (fixes[1],)
+    assert respelled(Span(source, 0, 3), "other", "rows") == respelled(Span(source, 0, 3), "row", None) == ()
+
+
+def test_names_in_a_value_are_shown_with_what_is_found_there():
+    source = Source("s.cim", "a = 3; b = a + 1; c = b * 2")
+    diagnostics = Diagnostics()
+    diagnostics.came_from(Span(source, 11, 12), Span(source, 4, 5))
+    diagnostics.came_from(Span(source, 22, 23), Span(source, 11, 16))
+    diagnostics.error("CIM208", "too much", Span(source, 22, 27))
+    diagnostics.error("CIM206", "no value", Span(source, 0, 27))
+    first, second = diagnostics.all
+    assert [(label.span.text, label.text) for label in first.related] == [
+        ("a + 1", "`b` is this"),
+        ("3", "`a` is this"),
+    ]
+    assert second.related == ()

@@ -80,7 +80,7 @@ def test_multiplications_of_vit_b32():
 
 def test_products_of_vit_b32_are_one_for_each_head():
     graph = network("vit_b32")
-    for name, inputs, outputs in (("a1_qk", 64, 50), ("a1_av", 50, 64)):
+    for name, inputs, outputs in (("encoder1_a_qk", 64, 50), ("encoder1_a_av", 50, 64)):
         moving, stored = (graph[source].shape for source in graph[name].inputs)
         assert stored == (12, inputs, outputs)  # 12 heads
         assert moving == (12, 50, inputs)  # 50 invocations

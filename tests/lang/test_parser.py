@@ -1,5 +1,7 @@
 """Text to tree: statements, values, positions; and going on after errors."""
 
+import sys
+
 import pytest
 
 from cimspec.diag import Diagnostics, Source
@@ -146,3 +148,29 @@ def test_broken_characters_and_brackets(text, where):
 def test_depth_of_100_is_parsed_without_deep_recursion():
     assert errors("a = " + "[" * 100 + "]" * 100) == []
     assert errors("a { " * 100 + "}" * 100) == []
+    assert errors("a = " + "f(" * 100 + ")" * 100) == []
+    assert errors("a = " + "(" * 99 + "1" + ")" * 99) == []
+    assert errors("repeat 2 { " * 100 + "}" * 100) == []
+
+
+@pytest.mark.parametrize("text", ["-" * 1000 + "1", "2" + "^2" * 1000, "1" + " + 1" * 1000, "-(1 " * 60 + ")" * 60])
+def test_operators_are_nested_100_deep_at_most(text):
+    assert {code for _, _, code in errors(f"a = {text}\nb = 1")} == {"CIM107"}
+    assert errors("a = " + "1 + " * 100 + "1") == []
+    assert errors(f"a = [{', '.join(['1 + 1'] * 1000)}]") == []
+
+
+def test_nested_as_deep_as_may_be_a_tree_is_made_with_little_stack():
+    def deeper(frames: int) -> None:
+        if frames:
+            deeper(frames - 1)
+        else:
+            assert errors("a { " * 50 + "b = " + "f([-(1 * " * 16 + "1" + ")])" * 16 + "}" * 50) == []
+            assert errors("a { " * 100 + "b = " + "}" * 100) == [(1, 405, "CIM101")]
+
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(1000)
+    try:
+        deeper(200)
+    finally:
+        sys.setrecursionlimit(limit)

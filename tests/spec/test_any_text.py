@@ -11,9 +11,12 @@ from cimspec.spec import load
 
 SPECS = Path(__file__).parents[2] / "specs"
 QUICKSTART = (SPECS / "quickstart.cim").read_text(encoding="utf-8")
+BLOCKS = (SPECS / "blocks.cim").read_text(encoding="utf-8").replace('"tiny.cim"', 'library("chips/rram_64.cim")')
+SWEEP = (SPECS / "sweep.cim").read_text(encoding="utf-8")
 PIECES = [
     *("{", "}", "[", "]", "(", ")", "=", ";", "\n", ",", "..", "<=", "#", '"', "%", "\0", "\r", "\t", "\ufeff", "界"),
     *("chip", "model", "extends", "from", "at", "keep", "import", "input", "require", "builtin", "quickstart"),
+    *("let a = ", "block b(n) {", "repeat 2 {", "repeat i in", "sweep {", "b(1)", "let.a", "+", "-", "*", "^", "max("),
     *("0", "-1", "1e30", "2..8", "1 x 2", "us", "bit", "pp", '"a"', "true", "crossbar {", "relu", "add"),
 ]
 
@@ -44,10 +47,9 @@ def test_any_pieces_of_the_language(tmp_path_factory, pieces):
 
 
 @settings(max_examples=150, deadline=None)
-@given(seed=st.integers(0, 2**32), count=st.integers(1, 4))
-def test_a_good_spec_with_pieces_changed(tmp_path_factory, seed, count):
+@given(text=st.sampled_from((QUICKSTART, BLOCKS, SWEEP)), seed=st.integers(0, 2**32), count=st.integers(1, 4))
+def test_a_good_spec_with_pieces_changed(tmp_path_factory, text, seed, count):
     rng = random.Random(seed)
-    text = QUICKSTART
     for _ in range(count):
         start = rng.randrange(len(text))
         end = start + rng.choice((0, 1, 1, 5, 30))

@@ -61,7 +61,7 @@ def test_an_override_repairs_what_the_file_has_wrong(loaded):
         ("chip.adc.bits=6 us", "--set:1:17: CIM212 `us` does not fit `bits`: it counts bits"),
         ("chip.crossbar.read_latency=1.4", "--set:1:28: CIM210 `read_latency` needs a unit: it measures time"),
         ("chip.adc.bits=", "--set:1:15: CIM101 expected a value, found the end of the text"),
-        ("chip.adc.bits=6 7", "--set:1:17: CIM101 expected a unit after `6`, found the number `7`"),
+        ("chip.adc.bits=6 7", "--set:1:17: CIM101 expected the end of the value after `6`, found the number `7`"),
         ("chip.adc.bits=[6", "--set:1:15: CIM103 `[` is not closed"),
         ("chip.adc.bits", "--set:1:1: CIM108 an override is `path=value`"),
         ("chip.adc.bitz=6", "--set:1:1: CIM207 unknown path `chip.adc.bitz`"),

@@ -3,7 +3,7 @@
 import pytest
 
 from cimspec.diag import CimError
-from cimspec.lang import Product, Word
+from cimspec.lang import Binary, Word
 from cimspec.spec import Metric, Objective
 from tests.lang.test_parser import one
 from tests.spec.conftest import CHIP, MODEL, SEARCH
@@ -51,8 +51,8 @@ def test_a_product_says_itself_as_it_is_written(loaded):
 
 def test_a_product_is_a_value_of_its_own_and_a_word_alone_is_none():
     value = one("minimize latency * energy^0.5").value
-    assert isinstance(value, Product)
-    assert [factor.span.text for factor in value.factors] == ["latency", "energy^0.5"]
+    assert isinstance(value, Binary)
+    assert [part.span.text for part in (value.left, value.operator, value.right)] == ["latency", "*", "energy^0.5"]
     assert value.span.text == "latency * energy^0.5"
     assert isinstance(one("minimize = latency").value, Word)
 
@@ -88,9 +88,9 @@ def test_latency_alone_is_made_small_unless_something_is_said(loaded):
         ("search.minimize=latency^0", "CIM208", (17, 26)),
         ("search.minimize=latency^-1", "CIM208", (17, 27)),
         ("search.minimize=latency*energy^11", "CIM208", (25, 34)),
-        ("search.minimize=latency^energy", "CIM101", (25, 31)),
-        ("search.minimize=latency*2", "CIM101", (25, 26)),
-        ("search.minimize=2*latency", "CIM101", (18, 19)),
+        ("search.minimize=latency^energy", "CIM205", (17, 31)),
+        ("search.minimize=latency*2", "CIM205", (17, 26)),
+        ("search.minimize=2*latency", "CIM205", (17, 26)),
         ("search.minimize=latency*", "CIM101", None),
         ("search.minimize=5", "CIM205", (17, 18)),
         ('search.minimize="latency"', "CIM205", (17, 26)),

@@ -54,8 +54,9 @@ CODES = (
     Code(
         "CIM107",
         "nested too deep",
-        what="Brackets are nested more than 100 deep.",
-        why="The language needs three levels; deeper text is broken or hostile.",
+        what="Brackets are nested more than 100 deep, or operators of an expression, or chips and models extend each "
+        "other more than 100 times.",
+        why="The language needs a few levels; deeper text is broken or hostile.",
         example="methods = [[[[ ... ]]]]",
         fix="methods = [rl, evolution]",
     ),
@@ -102,7 +103,7 @@ CODES = (
     Code(
         "CIM114",
         "file too large",
-        what="The file has more than 4 MB.",
+        what="The file has more than 4 MB, or it and what it imports have so together.",
         why="The largest networks take some hundred kilobytes; such a file is not a spec.",
         example="cimspec validate weights.cim",
         fix="name the spec, not the file with the weights",

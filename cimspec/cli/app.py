@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cimspec.cli import check, comparing, cost, listing, searching, simulate
+from cimspec.cli import check, comparing, cost, editing, formatting, listing, searching, showing, simulate, starting
 from cimspec.cli.boundary import guarded
 
 app = typer.Typer(
@@ -16,12 +16,16 @@ app = typer.Typer(
 )
 
 app.command("run")(guarded(searching.run))
+app.command("new")(guarded(starting.new))
 app.command("validate")(guarded(check.validate))
+app.command("fmt")(guarded(formatting.fmt))
+app.command("show")(guarded(showing.show_spec))
 app.command("evaluate")(guarded(cost.evaluate))
 app.command("compile")(guarded(cost.compile_))
 app.command("disassemble")(guarded(cost.disassemble))
 app.command("simulate")(guarded(simulate.simulate))
 app.command("compare")(guarded(comparing.compare))
+app.command("lsp")(guarded(editing.lsp))
 app.command("explain")(guarded(check.explain))
 app.command("list")(guarded(listing.list_topic))
 

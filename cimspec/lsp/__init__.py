@@ -1,0 +1,1 @@
+"""The language server: what an editor asks about `.cim` files. `requests`, `server`, `convert` alone need pygls."""

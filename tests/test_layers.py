@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "cimspec"
 ORDER = [
     *("diag", "units", "lang", "spec", "graph", "data", "quant"),
-    *("compiler", "sim", "conventions", "cost", "search", "report", "pipeline", "cli"),
+    *("compiler", "sim", "conventions", "cost", "search", "report", "pipeline", "docs", "validation", "lsp", "cli"),
 ]
 TORCH_ROOMS = ("quant", "search", "pipeline")
 
@@ -58,6 +58,7 @@ def test_a_file_imports_only_from_the_left(path: Path):
         ["validate", "specs/quickstart.cim"],
         ["evaluate", "specs/paper/vgg16.cim", "--policy", "specs/paper/vgg16_policy.json"],
         ["compile", "specs/quickstart.cim"],
+        ["show", "specs/lossy.cim"],
         ["explain", "CIM301"],
         ["list"],
     ],

@@ -7,7 +7,7 @@ import pytest
 
 from cimspec.compiler import parse_program
 
-COMMANDS = ["run", "validate", "evaluate", "compile", "simulate", "compare", "explain", "list"]
+COMMANDS = ["run", "new", "validate", "show", "evaluate", "compile", "simulate", "compare", "explain", "list"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -158,6 +158,7 @@ def test_a_program_runs_on_arrays_of_the_user(finished_run, cimspec, tmp_path):
     assert np.load(tmp_path / "y.npy").argmax(axis=1).tolist() == [int(line) for line in done.stdout.split()]
 
 
+@pytest.mark.slow
 def test_a_second_run_into_the_same_folder_measures_nothing_again(finished_run, cimspec):
     folder, result = finished_run
     done = cimspec("run", "specs/tiny.cim", "--json", "--seed", "1", "--out", str(folder), *SMALL)

@@ -43,6 +43,7 @@ def test_a_run_leaves_its_timeline_and_its_page(cimspec, tmp_path):
     assert sorted(each.name for each in (tmp_path / "r").iterdir()) == ["report.html", "result.json", "timeline.json"]
 
 
+@pytest.mark.slow
 def test_without_the_packages_the_page_is_left_out(tmp_path):
     absent = "import sys; sys.modules['matplotlib'] = None; from cimspec.cli import main; main()"
     done = subprocess.run(

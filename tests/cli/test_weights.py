@@ -28,6 +28,7 @@ def with_weights(file: str) -> str:
     return re.sub(r"(model \w+ \{)", rf'\1\n  weights = "{file}"', TINY, count=1)
 
 
+@pytest.mark.slow
 def test_a_run_with_the_weights_of_another_gives_the_same_without_training(folder, monkeypatch):
     trained = CliRunner().invoke(app, ["run", "tiny.cim", *SHORT, "--out", "first", "--device", "auto"])
     assert trained.exit_code == 0, trained.stderr

@@ -85,6 +85,7 @@ many_loads = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(many_loads, st.integers(0, 10**6))
 def test_whole_copies_are_no_faster_than_fractions_and_whole_turns_no_faster_than_fractions(loads, spare):

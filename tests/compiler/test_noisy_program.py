@@ -29,6 +29,7 @@ def make_chip(encoding: Encoding = Encoding.OFFSET, device: Device = NOISY) -> C
     return Chip(name="noisy", crossbar=crossbar, adc=Adc(bits=5, range=AdcRange.ROWS_USED), device=device)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(cases(), chips(noisy=True), st.integers(0, 2**32), st.sampled_from([None, 20, 300]))
 def test_both_engines_and_the_shortcut_agree(case: Case, chip: Chip, seed: int, crossbars: int | None):

@@ -38,6 +38,7 @@ def test_an_executed_program_equals_the_integer_network_bit_for_bit(case: Case, 
     assert np.array_equal(execute(program, case.network.constants, case.images, shortcut=False), expected)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(cases(), chips(lossless=True), st.integers(1, 400), st.booleans(), st.sampled_from(Attention))
 def test_an_executed_program_whose_weights_stay_equals_the_integer_network(
@@ -53,6 +54,7 @@ def test_an_executed_program_whose_weights_stay_equals_the_integer_network(
     assert cost.latency_ns >= cost.interval_ns * (1 - 1e-9)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(cases(), chips())
 def test_with_a_lossy_adc_both_engines_and_the_shortcut_agree(case: Case, chip: Chip):

@@ -49,6 +49,7 @@ def networks_on_chips(draw) -> tuple[Case, Chip]:
     return case, chip.model_copy(update=resident)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(networks_on_chips())
 def test_what_is_compiled_verifies_and_its_instructions_make_the_outputs(network: tuple[Case, Chip]):

@@ -68,6 +68,7 @@ def test_reloaded_weights_are_counted_as_the_loops_say(case: Case, chip: Chip):
     assert total.values == total.macs == total.network_bits == total.memory_bits == 0
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(cases(), chips(), resident)
 def test_resident_weights_are_counted_as_the_loops_say(case: Case, chip: Chip, fields: dict[str, object]):

@@ -4,12 +4,15 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from cimspec.cost.buffers import buffer_peaks
 from cimspec.cost.timeline import bottleneck, schedule, steady_state
 from tests.cost.turn_by_turn import held, pipelines, simulated
+
+pytestmark = pytest.mark.slow
 
 any_time = st.just(0.0) | st.floats(0.01, 1000)
 quarters = st.integers(0, 20).map(lambda count: count / 4)
@@ -66,6 +69,7 @@ def test_inputs_offered_at_once_come_out_at_the_interval(stages, inputs):
     assert paced[-1] <= (inputs - 1) * slowest + steady_state(stages, slowest).latency_ns + tolerance
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(pipelines(quarters), st.integers(0, 8).map(lambda count: count / 4))
 def test_no_buffer_ever_holds_more_than_its_peak(stages, slack):

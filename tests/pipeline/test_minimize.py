@@ -36,6 +36,7 @@ def printed(renderable) -> str:
     return console.file.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", TIMES)
 def test_a_run_of_a_pipeline_reports_both_times_and_speedups_of_what_was_minimized(metric: Metric, tmp_path):
     spec = load_spec(TINY, (*SMALL, *RESIDENT, f"search.minimize={metric}"))

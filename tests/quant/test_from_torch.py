@@ -47,6 +47,7 @@ class Residual(nn.Module):
         return self.fc(functional.adaptive_avg_pool2d(y, 1).flatten(1))
 
 
+@pytest.mark.slow
 def test_a_residual_network():
     graph = check(Residual(), 4, 9, 9).graph
     assert [layer.name for layer in graph.crossbar_layers] == ["downsample_0", "conv1", "conv2", "fc"]
@@ -68,6 +69,7 @@ class Mobile(nn.Module):
         return self.project(x * functional.hardsigmoid(self.excite(scale)))
 
 
+@pytest.mark.slow
 def test_a_mobile_network():
     graph = check(Mobile(), 4, 8, 8).graph
     assert [layer.name for layer in graph.crossbar_layers] == ["expand", "depthwise", "squeeze", "excite", "project"]
@@ -136,6 +138,7 @@ def test_a_vision_transformer():
     ]
 
 
+@pytest.mark.slow
 def test_a_vision_transformer_with_the_attention_of_torch():
     graph = check(Vision(Joined(16, 4)), 3, 16, 16).graph
     assert ops(graph).count("Product") == 2

@@ -84,6 +84,7 @@ def test_the_quantized_network_in_torch_is_the_integer_network(name: str, seed: 
 
 
 # Not any networks: in some of them oneDNN's gradient of a convolution crashes the process (torch 2.13).
+@pytest.mark.slow
 @seed(2)
 @settings(max_examples=25, deadline=None)
 @given(graphs(), st.integers(0, 2**31))

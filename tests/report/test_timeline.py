@@ -182,6 +182,7 @@ def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "t.json"]
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(programs())
 def test_events_are_well_formed_and_end_at_the_latency(program: Program):
@@ -236,6 +237,7 @@ def test_crossbars_are_busy_for_all_turns_of_all_their_blocks(program: Program):
             assert math.isclose(busy[layer.name, copy, Kind.WRITE], written, rel_tol=1e-9)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(programs())
 def test_merged_events_reach_from_the_first_to_the_last_and_know_how_long_is_worked(program: Program):
@@ -253,6 +255,7 @@ def test_merged_events_reach_from_the_first_to_the_last_and_know_how_long_is_wor
         assert spans[Detail.CROSSBARS][key] == pytest.approx(rows, rel=1e-9, abs=1e-6)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(programs())
 def test_digital_units_are_busy_as_long_as_the_cost_model_says(program: Program):

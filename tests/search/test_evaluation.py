@@ -69,6 +69,7 @@ def keep_some(task: tuple[Path, float, int]) -> int:
         return len(store)
 
 
+@pytest.mark.slow
 def test_workers_may_open_and_write_one_file_at_the_same_moment(tmp_path):
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         for repeat in range(15):

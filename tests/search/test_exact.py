@@ -47,6 +47,7 @@ def test_policies_come_in_the_order_of_what_they_take(seed: int, weights: tuple[
     assert_in_order(some_space(seed, len(weights)), Goal(DivergenceLimit(1.0), weights))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("crossbars", PIPELINES)
 def test_policies_of_a_pipeline_come_in_the_order_of_their_schedules(crossbars: int):
     assert_in_order(PIPELINES[crossbars], goal())

@@ -143,6 +143,7 @@ def test_maskable_ppo_ends_where_the_whole_space_is_known():
     assert mine.spent <= mine.space.size == 6
 
 
+@pytest.mark.slow
 def test_maskable_ppo_learns():
     search = stable_baselines().search_by_maskable_ppo
     mine = account(toy_space(4), 150)

@@ -67,6 +67,7 @@ def test_a_search_repeats_for_its_seed_and_leaves_shared_generators_alone(method
     assert [trial.choice for trial in other.trials] != runs[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_the_agent_finds_the_optimum_of_a_small_problem(seed: int):
     mine = account(FOUR_LAYERS, 150)

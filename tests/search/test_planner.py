@@ -1,6 +1,7 @@
 """The planner against trying everything."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -70,6 +71,7 @@ def test_a_plan_takes_least_within_the_limit(seed: int, limit: float, least: flo
         assert SPACE.values(found) <= min(SPACE.values(choice) for choice in tight)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.floats(0.3, 3), lowest, st.sampled_from(sorted(PIPELINES)))
 def test_a_plan_for_a_pipeline_has_the_shortest_interval_or_the_least_work(

@@ -22,6 +22,8 @@ from cimspec.sim.programmed import ProgrammedRows
 from cimspec.spec.chip import Adc, Chip, Crossbar, Encoding
 from cimspec.spec.device import Device
 
+pytestmark = pytest.mark.slow
+
 KERNEL = 3
 NOISY = Device(
     on_off_ratio=10.0, program_sigma=0.05, read_sigma=0.05, stuck_on=0.01, drift_nu=0.1, drift_nu_sigma=0.01,

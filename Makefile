@@ -1,6 +1,6 @@
 PYTHON ?= python
 
-.PHONY: help build test golden lint types docs sanitize annotate bench check
+.PHONY: help build test golden lint specs types docs sanitize annotate bench check
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -18,11 +18,15 @@ lint:  ## check style
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 
+specs:  ## check that specs and the library are in canonical form
+	$(PYTHON) -m cimspec fmt --check specs cimspec/library
+
 types:  ## check types, strictly
 	$(PYTHON) -m mypy
 
-docs:  ## check that what the README shows is what commands print
-	$(PYTHON) -m pytest tests/test_readme.py
+docs:  ## check that the documentation is up to date, and shows what commands print
+	$(PYTHON) -m cimspec.docs.reference --check
+	$(PYTHON) -m pytest tests/test_readme.py tests/docs
 
 sanitize:  ## run the kernels under gcc's sanitizers, in a copy of the tree
 	PYTHON=$(PYTHON) .ci/sanitize
@@ -33,4 +37,4 @@ annotate:  ## write Cython's annotated sources to build/
 bench:  ## the figures of the README: three seeds of the quickstart
 	$(PYTHON) benchmarks/quickstart.py
 
-check: lint types test  ## all that must pass before a change lands
+check: lint specs types test  ## all that must pass before a change lands

@@ -80,10 +80,10 @@ def installed(tmp_path) -> Path:
     return packages
 
 
-def test_a_method_of_an_installed_package_is_a_method_like_others(cimspec, installed):
+def test_a_method_of_an_installed_package_is_a_method_like_others(cimspec_process, installed):
     found_there = {"PYTHONPATH": f"{installed}{os.pathsep}{ROOT}"}
     methods = sets(*SMALL, "search.methods=[steepest, random]", "search.kl_limits=[100.0]")
-    done = cimspec("run", "specs/tiny.cim", "--json", "--out", "r", "--workers", "2", *methods, **found_there)
+    done = cimspec_process("run", "specs/tiny.cim", "--json", "--out", "r", "--workers", "2", *methods, **found_there)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert set(result["methods"]) == {"steepest", "random"}
@@ -91,19 +91,25 @@ def test_a_method_of_an_installed_package_is_a_method_like_others(cimspec, insta
     outcome = result["methods"]["steepest"]
     assert outcome is None or outcome["evaluations"] == 2
     # Without the package its name is unknown.
-    done = cimspec("run", "specs/tiny.cim", *methods)
+    done = cimspec_process("run", "specs/tiny.cim", *methods)
     assert (done.returncode, "CIM204" in done.stderr) == (1, True)
     # A word that is nearly its name is answered with it.
-    done = cimspec("validate", "specs/tiny.cim", *sets("search.methods=[steepst]"), **found_there)
+    done = cimspec_process("validate", "specs/tiny.cim", *sets("search.methods=[steepst]"), **found_there)
     assert "did you mean `steepest`?" in done.stderr
     assert "greedy, exact, broken, steepest" in done.stderr
 
 
-def test_a_method_that_cannot_be_loaded_is_a_diagnostic_before_anything_is_trained(cimspec, tmp_path, installed):
+def test_a_method_that_cannot_be_loaded_is_a_diagnostic_before_anything_is_trained(
+    cimspec_process, tmp_path, installed
+):
     found_there = {"PYTHONPATH": f"{installed}{os.pathsep}{ROOT}"}
-    assert cimspec("validate", "specs/tiny.cim", *sets("search.methods=[broken]"), **found_there).returncode == 0
+    assert (
+        cimspec_process("validate", "specs/tiny.cim", *sets("search.methods=[broken]"), **found_there).returncode == 0
+    )
     for command in ("run", "compare"):
-        done = cimspec(command, "specs/tiny.cim", "--out", "r", *sets("search.methods=[random, broken]"), **found_there)
+        done = cimspec_process(
+            command, "specs/tiny.cim", "--out", "r", *sets("search.methods=[random, broken]"), **found_there
+        )
         assert done.returncode == 1
         assert (
             "error[CIM612]: the search method `broken` cannot be loaded: No module named 'theirs_missing'"

@@ -14,7 +14,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--cases",
         type=int,
-        default=300,
+        default=150,
         help="random products on which kernels meet their definition; edits of programs that are rejected or harmless",
     )
 

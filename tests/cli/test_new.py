@@ -25,6 +25,7 @@ def check(choices: Choices, folder) -> None:
         assert graph.layers[0].shape == BUILTIN_DATA[choices.data]().train.images.shape[1:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", model_names())
 def test_every_chip_model_and_data_set(model, tmp_path):
     for chip, data in product(chip_names(), data_names()):

@@ -27,7 +27,7 @@ CROSSBAR_LAYERS = {
     "vgg19": 19,
     "zfnet512": 8,
 }
-LARGE = ("bvlc_alexnet", "vgg19", "zfnet512")  # 60 to 140 million weights
+LARGE = ("bvlc_alexnet", "vgg19", "zfnet512", "densenet121", "resnet50")  # many weights, or many layers
 
 
 @pytest.mark.parametrize("name", CROSSBAR_LAYERS)

@@ -83,6 +83,7 @@ def test_options_of_a_pipeline_hold_their_loads():
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("minimize", [Metric.LATENCY, Metric.INTERVAL])
 def test_a_pipeline_takes_what_its_schedule_does(minimize: Metric):
     spec = resident(f"search.minimize={minimize}", "chip.digital.lanes=1", "chip.digital.cycle=10 ns")
@@ -122,6 +123,7 @@ def test_without_copies_one_turn_stands_for_all():
     assert space.values(space.widest()) == pytest.approx((evaluate(spec).cost.interval_ns,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("adc_bits", [4, 7])
 def test_products_on_the_digital_unit_keep_their_bits_and_take_no_crossbars(adc_bits: int):
     spec = load_spec(ROOT / "specs/attention.cim", (*RESIDENT, f"chip.adc.bits={adc_bits}"))
@@ -173,6 +175,7 @@ def test_uniform_policies_come_fastest_first():
     assert all(len(set(trial.policy.precisions)) == 1 for trial in trials)
 
 
+@pytest.mark.slow
 def test_uniform_policies_of_a_pipeline_are_compared_by_what_is_made_small():
     spec = resident("search.minimize=interval")
     trials = uniform_trials(compiled_graph(spec), spec.chip, spec.search, toy_score)

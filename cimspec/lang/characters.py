@@ -61,21 +61,8 @@ INSTEAD = {
 }
 """Pieces for which one other can be meant only; what a multiplication sign and a dash stand for has to be asked."""
 
-REPAIRS = {
-    ":": "=",
-    ":=": "=",
-    "**": "^",
-    "...": "..",
-    "\N{MIDDLE DOT}": "*",
-    "\N{DOT OPERATOR}": "*",
-    "\N{DIVISION SIGN}": "/",
-    "\N{MINUS SIGN}": "-",
-    "\N{EN DASH}": "-",
-    "\N{EM DASH}": "-",
-    "\N{NON-BREAKING HYPHEN}": "-",
-    "\N{HORIZONTAL ELLIPSIS}": "..",
-    "\N{LESS-THAN OR EQUAL TO}": "comparison",
-    "\N{GREATER-THAN OR EQUAL TO}": "comparison",
+REPAIRS = {":": "=", ":=": "=", "\N{EN DASH}": "-"} | {
+    piece: "comparison" if other in ("<=", ">=") else other for piece, other in INSTEAD.items() if piece != "//"
 }
 """Pieces that stand for a token, and its kind."""
 

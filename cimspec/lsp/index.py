@@ -185,9 +185,8 @@ class _Indexer:
         known = dict(known)
         for statement in body:
             match statement:
-                case Let(name=name, value=value):
-                    self._value(value, known)
-                    known[name.text] = self._define(SymbolKind.LET, name, statement.span, statement, known=False)
+                case Let(name=name):
+                    known[name.text] = self._let(statement, known)
                 case Repeat(variable=variable, rounds=rounds, body=inner):
                     self._value(rounds, known)
                     inside = dict(known)
@@ -200,6 +199,11 @@ class _Indexer:
                     self._layer(statement, known, layers, repeated=repeated)
                 case _:
                     self._fields((statement,), known, layers)
+
+    def _let(self, let: Let, known: Mapping[str, Symbol]) -> Symbol:
+        """A `let` of a body; its value speaks of what is known before it."""
+        self._value(let.value, known)
+        return self._define(SymbolKind.LET, let.name, let.span, let, known=False)
 
     def _layer(self, section: Section, known: Mapping[str, Symbol], layers: Layers, *, repeated: bool) -> None:
         block = self.index.blocks.get(section.kind.text)
@@ -246,9 +250,8 @@ class _Indexer:
         known = dict(known)
         for statement in body:
             match statement:
-                case Let(name=name, value=value):
-                    self._value(value, known)
-                    known[name.text] = self._define(SymbolKind.LET, name, statement.span, statement, known=False)
+                case Let(name=name):
+                    known[name.text] = self._let(statement, known)
                 case Assign(value=value) | Bound(value=value):
                     self._value(value, known)
                 case Pin(name=name, values=values):

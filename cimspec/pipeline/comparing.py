@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cimspec.diag import fail
 from cimspec.pipeline.executors import Executor, in_this_process
+from cimspec.pipeline.executors.counting import counter
 from cimspec.pipeline.searching import check_search
 from cimspec.pipeline.tasks import (
     Network,
@@ -74,7 +75,7 @@ def compare(
             executor, shared = in_this_process(), replace(shared, progress=progress)
         seeds = range(seed, seed + search.training_seeds)
         networks = executor.run(
-            train_network, seeds, _counter(progress, len(seeds), "networks"), shared=shared, together=int
+            train_network, seeds, counter(progress, len(seeds), "networks"), shared=shared, together=int
         )
         shared = replace(shared, weights={network.training_seed: network.weights for network in networks})
         if announce:
@@ -86,7 +87,7 @@ def compare(
             for search_seed in range(search.seeds)
         ]
         runs = executor.run(
-            run_search, tasks, _counter(progress, len(tasks), "searches"), shared=shared, together=_network_of
+            run_search, tasks, counter(progress, len(tasks), "searches"), shared=shared, together=_network_of
         )
         optima = _optima(executor, shared, networks, optimum, progress)
         forget_network()
@@ -133,7 +134,7 @@ def _optima(
         for network in networks
         for number in range(len(network.goals))
     ]
-    count = _counter(progress, len(tasks), "optima")
+    count = counter(progress, len(tasks), "optima")
     found = iter(executor.run(find_optimum_of, tasks, count, shared=shared, together=_network_of))
     return [tuple(next(found) for _ in network.goals) for network in networks]
 
@@ -153,15 +154,3 @@ def _goal_names(search: SearchSpec, network: Network) -> tuple[str, ...]:
         return " * ".join(metric if weight == 1 else f"{metric}^{weight:g}" for metric, weight in powers if weight)
 
     return tuple(f"{product(goal.weights)}, {goal.limit}" for goal in network.goals)
-
-
-def _counter(progress: Progress, total: int, text: str) -> Callable[[int, object], None]:
-    """Counts tasks as they end."""
-    done = 0
-
-    def count(_: int, __: object) -> None:
-        nonlocal done
-        done += 1
-        progress(done, total, text)
-
-    return count

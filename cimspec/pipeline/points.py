@@ -1,19 +1,17 @@
 """Whole runs of the points of a sweep, in a folder of their own each."""
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cimspec.diag import fail
 from cimspec.pipeline.executors import Executor
+from cimspec.pipeline.executors.counting import counter
 from cimspec.pipeline.running import run
 from cimspec.pipeline.seeds import SWEEP_FILE
-from cimspec.pipeline.writing import make_folder
+from cimspec.pipeline.writing import make_folder, write_last
 from cimspec.quant.optimize import Progress, no_progress
 from cimspec.report import runs_as_json
-from cimspec.report.files import write_text
 from cimspec.report.run_report import RunReport
 from cimspec.spec import Spec
 
@@ -63,17 +61,8 @@ def run_points(
     Runs that are complete in the folder already are made again from what they kept.
     """
     folder = make_folder(shared.folder)
-    done = 0
-
-    def count(_: int, __: RunReport) -> None:
-        nonlocal done
-        done += 1
-        progress(done, len(points), "points")
-
+    count = counter(progress, len(points), "points")
     reports = executor.run(run_point, list(points), count, shared=shared)
     found = [(point.settings, report) for point, report in zip(points, reports, strict=True)]
-    try:
-        write_text(folder / SWEEP_FILE, json.dumps(runs_as_json(found), indent=2) + "\n")
-    except OSError as error:
-        fail("CIM903", f"cannot write into `{folder}`: {error.strerror}", help="choose another folder with `--out`")
+    write_last(folder / SWEEP_FILE, runs_as_json(found))
     return found

@@ -1,7 +1,6 @@
 """Whole runs of one spec with several seeds, in a folder of their own each, and what they come to together."""
 
 import glob
-import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,10 +8,10 @@ from pathlib import Path
 
 from cimspec.diag import fail
 from cimspec.pipeline.executors import Executor
+from cimspec.pipeline.executors.counting import counter
 from cimspec.pipeline.running import run
-from cimspec.pipeline.writing import RESULT_FILE, make_folder
+from cimspec.pipeline.writing import RESULT_FILE, make_folder, write_last
 from cimspec.quant.optimize import Progress, no_progress
-from cimspec.report.files import write_text
 from cimspec.report.run_report import RunReport
 from cimspec.report.seeds import SeedsReport
 from cimspec.spec import Spec
@@ -62,18 +61,9 @@ def run_seeds(
     if shared.spec.search is None or shared.spec.data is None:
         fail("CIM606", "several seeds are of use where the spec has a `search` and `data`")
     folder = make_folder(shared.folder)
-    done = 0
-
-    def count(_: int, __: RunReport) -> None:
-        nonlocal done
-        done += 1
-        progress(done, len(seeds), "runs")
-
+    count = counter(progress, len(seeds), "runs")
     report = SeedsReport.of(executor.run(run_seed, list(seeds), count, shared=shared))
-    try:
-        write_text(folder / SEEDS_FILE, json.dumps(report.as_json(), indent=2) + "\n")
-    except OSError as error:
-        fail("CIM903", f"cannot write into `{folder}`: {error.strerror}", help="choose another folder with `--out`")
+    write_last(folder / SEEDS_FILE, report.as_json())
     return report
 
 

@@ -1,11 +1,12 @@
 """What a run leaves behind: the files of its folder."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from cimspec.compiler import Program, save_program
 from cimspec.diag import fail
@@ -41,6 +42,16 @@ def make_folder(path: Path) -> Path:
     return path
 
 
+def write_last(path: Path, content: Mapping[str, Any]) -> None:
+    """Write the JSON file that makes its folder complete. Raises `CimError` (CIM903) where that cannot be."""
+    try:
+        write_text(path, json.dumps(content, indent=2) + "\n")
+    except OSError as error:
+        fail(
+            "CIM903", f"cannot write into `{path.parent}`: {error.strerror}", help="choose another folder with `--out`"
+        )
+
+
 def write_run(
     report: RunReport,
     out: Path | None,
@@ -72,8 +83,8 @@ def write_run(
         artifacts["timeline"] = str(write_timeline(program, folder / "timeline.json"))
         if has_page_packages():
             artifacts["report"] = str(write_text(folder / "report.html", render_page(report, program)))
-        report = replace(report, artifacts=artifacts)
-        write_text(folder / RESULT_FILE, json.dumps(report.as_json(), indent=2) + "\n")
     except OSError as error:
         fail("CIM903", f"cannot write into `{folder}`: {error.strerror}", help="choose another folder with `--out`")
+    report = replace(report, artifacts=artifacts)
+    write_last(folder / RESULT_FILE, report.as_json())
     return report

@@ -25,7 +25,8 @@ from cimspec.lang.lexer import COMPARISONS
 BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, "^": 4}
 SIGN = 3  # `-a * b` is `(-a) * b`, `-a ^ b` is `-(a ^ b)`
 AFTER_VALUE = frozenset(("line", ";", "}", "end", ",", "]", ")"))
-STARTS = frozenset(("name", "number", "text", "[", "(", "-"))  # what a value starts with
+OPERANDS = frozenset(("name", "number", "text", "[", "("))  # what a value without a sign starts with
+STARTS = OPERANDS | {"-", "+"}  # what a value starts with
 MAX_NUMBER_LENGTH = 40
 MAX_EXPONENT = 30
 WRITE_VALUE = "write a value here"
@@ -107,8 +108,8 @@ class Values(Cursor):
         if kind == ",":
             self.at += 1
         elif kind != closing:
-            label = "write `,`" if kind == ";" else "write `,` before it" if kind in STARTS else None
-            fixes = self.replaced(",") if kind == ";" else self.added(",") if kind in STARTS - {"-"} else ()
+            label = "write `,`" if kind == ";" else "write `,` before it" if kind in OPERANDS else None
+            fixes = self.replaced(",") if kind == ";" else self.added(",") if kind in OPERANDS else ()
             raise self.unexpected(f"`,` or `{closing}`", label, fixes)
 
     def arguments(self) -> tuple[Argument, ...]:

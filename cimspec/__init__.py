@@ -3,26 +3,27 @@
     spec = cimspec.load_spec("specs/quickstart.cim")
     report = cimspec.run(spec, seed=0)
 
-Importing this loads neither torch, numpy nor the compiler: checking a file is a matter of moments.
+Importing this loads nothing more: each part comes when it is asked for.
 """
 
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cimspec.diag import CimError
-from cimspec.spec import Chip, Spec, load_spec
-
 if TYPE_CHECKING:
+    from cimspec.diag import CimError
     from cimspec.graph import Model, Policy, Precision
     from cimspec.graph.onnx import load_onnx
     from cimspec.pipeline import Evaluation, compile_spec, evaluate
     from cimspec.quant.from_torch import from_torch
     from cimspec.sim import execute, mvm
+    from cimspec.spec import Chip, Spec, load_spec
 
     __version__: str
 
 _LOADED_ON_DEMAND = {
+    "CimError": "cimspec.diag",
+    **dict.fromkeys(("Chip", "Spec", "load_spec"), "cimspec.spec"),
     **dict.fromkeys(("Model", "Policy", "Precision"), "cimspec.graph"),
     "load_onnx": "cimspec.graph.onnx",
     **dict.fromkeys(("Evaluation", "compile_spec", "evaluate"), "cimspec.pipeline"),
@@ -41,7 +42,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'cimspec' has no attribute '{name}'")
 
 
-def run(spec: Spec, seed: int = 0, out: str | Path | None = None) -> Any:
+def run(spec: "Spec", seed: int = 0, out: str | Path | None = None) -> Any:
     """Do what the spec describes and return a `cimspec.report.RunReport`; with `out`, leave its files there.
 
     Raises `CimError` where the spec lacks something or its data cannot be loaded.

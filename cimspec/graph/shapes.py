@@ -128,7 +128,7 @@ def _reshaped(shape: Shape, given: Shape) -> Shape:
 def _convolved(op: Conv2d, shape: Shape) -> Shape:
     channels, height, width = image_of(shape)
     _require(channels == op.in_channels, f"takes {op.in_channels} channels, not {channels}")
-    for count, side in ((channels, "input"), (op.out_channels, "output")):
+    for count, side in ((channels, "input"), (op.out_channels, "output")) if op.groups > 1 else ():
         _require(count % op.groups == 0, f"has {op.groups} groups, which do not divide its {count} {side} channels")
     return (op.out_channels, *_windows(op.window, height, width))
 
@@ -147,9 +147,12 @@ def _windows(window: Window, height: int, width: int) -> tuple[int, int]:
         ("height", "width"), window.kernel, window.span, (height, width), window.padded(height, width), strict=True
     )
     for name, kernel, span, side, padded in sides:
-        dilated = f", dilated to {span}" if span > kernel else ""
-        around = f" padded to {padded}" if padded > side else ""
-        _require(span <= padded, f"has a kernel of {kernel}{dilated}, larger than its input's {name} of {side}{around}")
+        if span > padded:
+            dilated = f", dilated to {span}" if span > kernel else ""
+            around = f" padded to {padded}" if padded > side else ""
+            raise DoesNotFitError(
+                f"has a kernel of {kernel}{dilated}, larger than its input's {name} of {side}{around}"
+            )
     return window.count(height, width)
 
 

@@ -3,8 +3,6 @@
 All that is wrong is collected: first in the text of all files, then in what it means.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -111,8 +109,7 @@ def bind(roots: Roots, name: str, binding: Binding) -> Spec | None:
     check(chip, model, search, roots.data is not None, binding)
     if chip is None or model is None or training is None or binding.diagnostics.has_errors:
         return None
-    spec = Spec(name=name, digest="", chip=chip, model=model, data=data, training=training, search=search)
-    return spec.model_copy(update={"digest": digest(spec)})
+    return Spec(name=name, chip=chip, model=model, data=data, training=training, search=search)
 
 
 def bind_chip(section: Section, binding: Binding) -> Chip | None:
@@ -151,10 +148,3 @@ def bind_definition(model: type[Defined], definition: Definition, binding: Bindi
         return None
     bound = bind_call(source.type, definition.value, (kind, "source"), binding)
     return model.model_validate({"name": definition.name.text, "source": bound}) if bound else None
-
-
-def digest(spec: Spec) -> str:
-    """sha256 of the content: the same for every text, file name and machine that means the same."""
-    content = spec.model_dump(mode="json", exclude={"name", "digest"})
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -19,6 +19,7 @@ from cimspec.lang import (
     Definition,
     Import,
     Let,
+    Number,
     Pin,
     Repeat,
     Section,
@@ -82,7 +83,8 @@ def bind_block(
     before = binding.diagnostics.count
     binding.spans[place.path] = place.head
     for statement in body:
-        _bind_statement(statement, known, place, draft, binding)
+        if not _bind_digits(statement, known, place, draft, binding):
+            _bind_statement(statement, known, place, draft, binding)
     _report_missing(known.values(), place, draft, binding.diagnostics)
     draft.values |= {name: tuple(found) for name, found in draft.repeated.items()}
     try:
@@ -97,6 +99,27 @@ def bind_block(
 def entries_by_key(model: type[SpecModel], given: frozenset[str]) -> Mapping[str, Entry]:
     """The fields that can be written in a block, by how they are written; `given` are said by the statement itself."""
     return MappingProxyType({entry.key: entry for entry in entries(model) if entry.name not in given})
+
+
+def _bind_digits(
+    statement: Statement, known: Mapping[str, Entry], place: Place, draft: _Draft, binding: Binding
+) -> bool:
+    """Put `kernel = 3` into the draft, if the statement is of this form: large models are made of such fields."""
+    if not isinstance(statement, Assign):
+        return False
+    value, entry = statement.value, known.get(statement.name.text)
+    if entry is None or not isinstance(value, Number) or value.unit is not None or not value.text.isdigit():
+        return False
+    name, kind, span = entry.name, entry.type, value.span
+    if isinstance(kind, Extents):
+        draft.spans[name, 0] = binding.spans[(*place.path, name, 0)] = span
+        draft.values[name] = (int(value.text),)
+    elif isinstance(kind, Scalar) and kind.type is int and kind.measured is None:
+        draft.values[name] = int(value.text)
+    else:
+        return False
+    draft.spans[name] = binding.spans[(*place.path, name)] = span
+    return True
 
 
 def _bind_statement(

@@ -4,7 +4,20 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from cimspec.diag import Label, Span
-from cimspec.lang import Assign, BlockDefinition, Bound, Let, Pin, Repeat, Section, Setting, Shape, Statement, Wrong
+from cimspec.lang import (
+    Assign,
+    BlockDefinition,
+    Bound,
+    Let,
+    Number,
+    Pin,
+    Repeat,
+    Section,
+    Setting,
+    Shape,
+    Statement,
+    Wrong,
+)
 from cimspec.spec.evaluate import Evaluator
 from cimspec.spec.reserved import check_name
 from cimspec.spec.scopes import Named, Scope
@@ -45,13 +58,18 @@ def plain_section(section: Section, scope: Scope, evaluator: Evaluator) -> Secti
         found = evaluator.value(shape, scope)
         shape = found if isinstance(found, Shape) else Shape((found,), shape.span)
     body = section.body
-    if body:
+    if body and not all(map(is_plain, body)):
         new = tuple(plain_statements(body, scope, evaluator))
         if len(new) != len(body) or any(a is not b for a, b in zip(new, body, strict=True)):
             body = new
     if body is section.body and shape is section.shape:
         return section
-    return replace(section, shape=shape, body=body)
+    return section._replace(shape=shape, body=body)
+
+
+def is_plain(statement: Statement) -> bool:
+    """Whether nothing in it is to be evaluated, as in most fields of large models: `kernel = 3`."""
+    return isinstance(statement, Assign) and isinstance(statement.value, Number)
 
 
 def plain_statements(body: tuple[Statement, ...], scope: Scope, evaluator: Evaluator) -> Iterator[Statement]:
@@ -74,7 +92,10 @@ def plain_statements(body: tuple[Statement, ...], scope: Scope, evaluator: Evalu
 def plain_statement(statement: Statement, scope: Scope, evaluator: Evaluator) -> Statement:
     """A statement with plain values."""
     match statement:
-        case Assign(value=value) | Bound(value=value):
+        case Assign(value=value):
+            found = evaluator.value(value, scope)
+            return statement if found is value else statement._replace(value=found)
+        case Bound(value=value):
             found = evaluator.value(value, scope)
             return statement if found is value else replace(statement, value=found)
         case Pin(values=values):
@@ -84,7 +105,7 @@ def plain_statement(statement: Statement, scope: Scope, evaluator: Evaluator) ->
             evaluator.spend(statement.kind)
             if statement.arguments is not None:
                 report_arguments(statement, evaluator)
-                statement = replace(statement, arguments=None)
+                statement = statement._replace(arguments=None)
             return plain_section(statement, scope, evaluator)
         case _:
             return statement

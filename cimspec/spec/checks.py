@@ -205,7 +205,8 @@ def check_exact_sums(chip: Chip, largest: int, binding: Binding) -> None:
 def check_device(chip: Chip, binding: Binding) -> None:
     """A device says each thing once, and all that it needs."""
     device, error = chip.device, binding.diagnostics.error
-    spans = {path[2]: span for path, span in binding.spans.items() if path[:2] == ("chip", "device") and len(path) == 3}
+    written = {name: binding.spans.get(("chip", "device", name)) for name in Device.model_fields}
+    spans = {name: span for name, span in written.items() if span}
     for first, second, words in DEVICE_EXCLUDES:
         if first in spans and second in spans:
             message = f"`{device_key(second)}` cannot stand beside `{device_key(first)}`: {words}"

@@ -142,7 +142,9 @@ class Evaluator:
             self.diagnostics.came_from(word.span, value.span)
         if isinstance(value, Quantity):
             return Quantity(value.value, value.dimension, word.span)
-        return value if isinstance(value, Text | Wrong | Call) else replace(value, span=word.span)
+        if isinstance(value, Text | Wrong | Call):
+            return value
+        return value._replace(span=word.span) if isinstance(value, Word | Number) else replace(value, span=word.span)
 
     def number(self, value: Value, scope: Scope) -> Value:
         """A value in arithmetic: a `Quantity`, `Wrong` after reporting, or a metric and what is made of metrics."""

@@ -169,9 +169,8 @@ class _Modules:
                     message = f"the block `{kind.text}` is used in a model or in another block"
                     diagnostics.error("CIM213", message, each.span, label="move it into `model NAME { ... }`")
                 case Section():
-                    yield plain_section(
-                        replace(each, arguments=None) if each.arguments else each, scope, self._evaluator
-                    )
+                    without = each if each.arguments is None else each._replace(arguments=None)
+                    yield plain_section(without, scope, self._evaluator)
                 case Definition(value=value):
                     found = self._evaluator.value(value, scope)
                     yield each if found is value else replace(each, value=found)

@@ -5,7 +5,6 @@ Knows names and the order of layers; whether shapes fit is for graph building to
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from itertools import islice
 from typing import get_args
 
@@ -278,4 +277,4 @@ def with_setting(layer: Section, setting: Assign) -> Section:
     """The layer with a field replaced; a shape given before replaces the one beside the word."""
     body = [old for old in layer.body or () if not (isinstance(old, Assign) and old.name.text == setting.name.text)]
     shape = None if setting.name.text == "shape" else layer.shape
-    return replace(layer, shape=shape, body=(*body, setting))
+    return layer._replace(shape=shape, body=(*body, setting))

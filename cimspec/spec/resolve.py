@@ -4,7 +4,7 @@ In force is what the file itself defines, else the only one among its imports.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cimspec.diag import Diagnostics, Label, respelled
 from cimspec.lang import Assign, Bound, Definition, Import, Pin, Section, Statement
@@ -239,7 +239,7 @@ def extended(section: Section, by_name: dict[tuple[str, str], Section], diagnost
     result = chain[-1]
     for derived in reversed(chain[:-1]):
         result = merged(result, derived)
-    return replace(result, extends=None)
+    return result._replace(extends=None)
 
 
 def merged(base: Section, derived: Section) -> Section:
@@ -256,7 +256,7 @@ def merged(base: Section, derived: Section) -> Section:
     body += [new for new in derived.body or () if id(new) in left or not key_of(new, derived)]
     shape, sources = derived.shape or base.shape, derived.sources or base.sources
     uses = derived.uses or base.uses
-    return replace(derived, shape=shape, sources=sources, body=tuple(body), uses=uses)
+    return derived._replace(shape=shape, sources=sources, body=tuple(body), uses=uses)
 
 
 def key_of(statement: Statement, parent: Section) -> str:

@@ -1,5 +1,8 @@
 """A whole `.cim` file, validated."""
 
+import hashlib
+import json
+
 from cimspec.spec.base import SpecModel
 from cimspec.spec.chip import Chip
 from cimspec.spec.model_file import OnnxModelSpec
@@ -12,9 +15,15 @@ class Spec(SpecModel):
     """What a file describes. `run` does what is there: no data, cost only; no search, the 8-bit policy."""
 
     name: str  # the file's stem
-    digest: str  # sha256 of the resolved content, not of the text: comments do not change it
     chip: Chip
     model: ModelSpec | OnnxModelSpec
     data: DataSpec | None = None
     training: TrainingSpec = TrainingSpec()
     search: SearchSpec | None = None
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the content: the same for every text, file name and machine that means the same."""
+        content = self.model_dump(mode="json", exclude={"name"})
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()

@@ -3,8 +3,6 @@
 After this, merging, overriding and binding see assignments, blocks and `keep` only.
 """
 
-from dataclasses import replace
-
 from cimspec.diag import Diagnostics, Label, Span
 from cimspec.lang import Assign, Bound, Pin, Section, Statement
 
@@ -22,7 +20,7 @@ def plain(section: Section, diagnostics: Diagnostics) -> Section:
                 body.append(Assign(kind, name, statement.span))  # minimize latency
             case _:
                 body.append(statement)
-    return replace(section, body=tuple(body))
+    return section._replace(body=tuple(body))
 
 
 def require(statement: Bound, body: list[Statement], diagnostics: Diagnostics) -> None:
@@ -33,15 +31,18 @@ def require(statement: Bound, body: list[Statement], diagnostics: Diagnostics) -
     field = Assign(statement.name, statement.value, statement.span)
     for index, other in enumerate(body):
         if isinstance(other, Section) and other.kind.text == statement.kind.text:
-            body[index] = replace(other, body=(*(other.body or ()), field))
+            body[index] = other._replace(body=(*(other.body or ()), field))
             return
     body.append(Section(statement.kind, None, None, None, None, (field,), statement.span))
 
 
 def check_duplicates(section: Section, diagnostics: Diagnostics) -> None:
     """Report what a section says twice, in its own text; names of layers are checked with the layers."""
+    body = section.body or ()
+    if len({each.name.text for each in body if isinstance(each, Assign)}) == len(body):
+        return
     first: dict[str, Span] = {}
-    for statement in section.body or ():
+    for statement in body:
         key, span, what = "", statement.span, ""
         match statement:
             case Assign(name=name):

@@ -80,8 +80,6 @@ def convert_scalar(value: Value, type: Scalar, name: str, diagnostics: Diagnosti
         whole = "a whole number" if type.type is int else "a number"
         wrong_kind(value, name, whole, diagnostics, label=NO_LET * isinstance(value, Word))
         return None
-    if isinstance(value, Number) and value.unit is None and type.measured is None and value.text.isdigit():
-        return Converted(type.type(value.text))  # as below, but layers have thousands of these
     number = convert_number(value, type.measured, name, diagnostics)
     if number is None:
         return None

@@ -127,12 +127,13 @@ def section_of(section: Section) -> str:
 
 def bare(node: Any) -> Any:
     """A tree without its spans, to compare."""
-    if isinstance(node, tuple):
-        return tuple(map(bare, node))
-    if dataclasses.is_dataclass(node) and not isinstance(node, type):
-        parts = ((field.name, getattr(node, field.name)) for field in dataclasses.fields(node))
-        return (type(node).__name__, *(bare(part) for name, part in parts if name not in ("span", "uses", "source")))
-    return node
+    names = getattr(node, "_fields", ())
+    if dataclasses.is_dataclass(node):
+        names = [field.name for field in dataclasses.fields(node)]
+    if names:
+        wanted = (name for name in names if name not in ("span", "uses", "source"))
+        return (type(node).__name__, *(bare(getattr(node, name)) for name in wanted))
+    return tuple(map(bare, node)) if isinstance(node, tuple) else node
 
 
 NAMES = ("rows", "c1", "x2", "_", "_1", "été", "層", "bit", "us", "Chip", "e3", "chip", "xx", "x_1", "let2", "froms")

@@ -172,6 +172,7 @@ def test_a_block_is_used_with_arguments():
     ("head", "variable", "rounds"),
     [
         ("repeat 3", None, "3"),
+        ("repeat +3", None, "+3"),
         ("repeat n - 1", None, "(n - 1)"),
         ("repeat max(2, n)", None, "max(2, n)"),
         ("repeat width in widths", "width", "widths"),

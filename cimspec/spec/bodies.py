@@ -46,7 +46,7 @@ class Locals:
             message = f"there are two `let {name}`"
             diagnostics.error("CIM209", message, let.name.span, label="rename one", related=related)
             return
-        value = self._evaluator.value(let.value, self.scope)
+        value = self._evaluator.named(let.value, self.scope)
         self._names[name] = Named(value, let.name.span)
         self.scope = Scope(dict(self._names), self._outer)
 

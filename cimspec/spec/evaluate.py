@@ -80,6 +80,12 @@ class Evaluator:
         finally:
             self._depth -= 1
 
+    def named(self, value: Value, scope: Scope) -> Value:
+        """What a `let` names. Its unit is looked at here, so that it is told whether or not the name is used."""
+        found = self.value(value, scope)
+        is_unknown = isinstance(found, Number) and isinstance(self.quantity(found), Wrong)
+        return Wrong(found.span) if is_unknown else found
+
     def _compound(self, value: Value, scope: Scope) -> Value:
         match value:
             case Binary():

@@ -116,7 +116,7 @@ class _Modules:
         scope = Scope(known)
         for let in ordered:
             if not any(let is each for each in circular):
-                known[let.name.text] = Named(self._evaluator.value(let.value, scope), let.name.span)
+                known[let.name.text] = Named(self._evaluator.named(let.value, scope), let.name.span)
         blocks = joined([each.blocks for each in imports])
         for definition in self._blocks(statements):
             blocks[definition.name.text] = Block(definition, scope, blocks)

@@ -29,7 +29,7 @@ from tests.compiler.strategies import Case, cases, random_parameters
 from tests.sim.strategies import chips
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(cases(), chips(lossless=True))
 def test_an_executed_program_equals_the_integer_network_bit_for_bit(case: Case, chip: Chip):
     program = compile_program(case.graph, case.policy, chip)

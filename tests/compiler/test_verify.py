@@ -167,6 +167,7 @@ def verifies(program: Program) -> bool:
     return True
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(networks_on_chips(), st.integers(0, 2**32))
 def test_no_number_of_edits_crashes_the_verifier(network: tuple[Case, Chip], seed: int):

@@ -59,7 +59,7 @@ def assert_counts_are_walked(program: Program) -> None:
         assert {name: getattr(layer.events, name) for name in COUNTED} == {name: expected[name] for name in COUNTED}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(cases(), chips())
 def test_reloaded_weights_are_counted_as_the_loops_say(case: Case, chip: Chip):
     program = compile_program(case.graph, case.policy, chip)

@@ -139,6 +139,7 @@ def test_a_trap_beside_good_data_is_not_executed(tmp_path: Path):
     assert TOUCHED.pop() == "executed"
 
 
+@settings(max_examples=50)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),

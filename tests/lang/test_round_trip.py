@@ -39,6 +39,7 @@ def test_what_is_printed_is_parsed(statements):
     assert bare(parsed(text)) == bare(tuple(statements))
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(VALUES)
 def test_every_value_is_parsed_in_every_place(value):

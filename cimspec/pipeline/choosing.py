@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from itertools import chain, zip_longest
 
 from cimspec.pipeline.costing import baseline_policy
 from cimspec.pipeline.workbench import Candidate, Workbench
@@ -12,29 +14,51 @@ from cimspec.search.finalists import Comparison
 def choose(bench: Workbench, contenders: Mapping[str, tuple[Trial, ...]], allowed_pp: float) -> dict[str, Trial | None]:
     """For each contender the first of its trials, fastest first, that loses no more than allowed to the 8/8 network.
 
-    Every contender without an answer has one trial in the making.
+    Every contender without an answer has one trial in the making; cores that this leaves idle make those that follow.
+    What is still being made at the end is stopped, and the bench makes no other candidates.
     """
     chosen: dict[str, Trial | None] = dict.fromkeys(contenders)
-    untried = {name: list(trials) for name, trials in contenders.items()}
-    making: dict[str, tuple[Trial, Future[Candidate]]] = {}
-
-    def try_next(name: str) -> None:
-        making.pop(name, None)
-        if untried[name]:
-            trial = untried[name].pop(0)
-            making[name] = (trial, bench.start(trial.policy))
-
+    attempts = _Attempts(bench, {name: list(trials) for name, trials in contenders.items()})
     for name in contenders:
-        try_next(name)
+        attempts.go_on(name)
+    attempts.look_ahead()
     baseline = bench.candidate(baseline_policy(bench.graph))
-    while making:
-        wait([future for _, future in making.values()], return_when=FIRST_COMPLETED)
-        for name, (trial, future) in tuple(making.items()):
-            if not future.done():
-                continue
-            if Comparison.of(baseline.validation_correct, future.result().validation_correct).meets(allowed_pp):
+    while attempts.making:
+        attempts.look_ahead()
+        for name, trial, candidate in attempts.finished():
+            if Comparison.of(baseline.validation_correct, candidate.validation_correct).meets(allowed_pp):
                 chosen[name] = trial
-                del making[name]
+                del attempts.making[name]
             else:
-                try_next(name)
+                attempts.go_on(name)
+    bench.tuner.stop()
     return chosen
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """The trial that each contender waits for, and those that follow."""
+
+    bench: Workbench
+    untried: dict[str, list[Trial]]
+    making: dict[str, tuple[Trial, Future[Candidate]]] = field(default_factory=dict)
+
+    def go_on(self, name: str) -> None:
+        """Take up the next trial of a contender, if there is one."""
+        self.making.pop(name, None)
+        if self.untried[name]:
+            trial = self.untried[name].pop(0)
+            self.making[name] = (trial, self.bench.start(trial.policy))
+
+    def look_ahead(self) -> None:
+        """Let idle cores make what may be needed next: each contender's second trial, then the third ones."""
+        for trial in chain.from_iterable(zip_longest(*(self.untried[name] for name in self.making))):
+            if not self.bench.is_idle:
+                return
+            if trial:
+                self.bench.start(trial.policy)
+
+    def finished(self) -> list[tuple[str, Trial, Candidate]]:
+        """Contenders whose trial is made; waits for the first one."""
+        wait([future for _, future in self.making.values()], return_when=FIRST_COMPLETED)
+        return [(name, trial, future.result()) for name, (trial, future) in self.making.items() if future.done()]

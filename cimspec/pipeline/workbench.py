@@ -187,6 +187,11 @@ class Workbench:
             self._floor = self.evaluator.quality(self.graph.uniform(8, 8)).kl
         return self._floor
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether a core has no candidate to make."""
+        return sum(not each.done() for each in self._candidates.values()) < cores()
+
     def start(self, policy: Policy) -> Future[Candidate]:
         """The candidate of `policy`, in the making: fine-tuned (where that helps), compiled, executed on validation."""
         if policy not in self._candidates:

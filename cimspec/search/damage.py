@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import solve_triangular
 
 from cimspec.search.evaluation import Score, Trial
+from cimspec.search.factor import Factor
 from cimspec.search.space import Choice, Option, Space
 
 FloatArray = npt.NDArray[np.float64]
@@ -74,22 +74,26 @@ def interpolate(
 
 
 class DamageModel:
-    """The posterior over the table of damages. Mutable: `observe` adds what was seen."""
+    """The posterior over the table of damages. Mutable: `observe` adds what was seen.
+
+    `parameters[layer][option]` numbers the three parameters of each option; the prior has a mean and a standard
+    deviation for each parameter. `least` is what was measured of the widest policy.
+    """
 
     def __init__(self, space: Space, prior: Prior, widest: Score, measure: Measure = DIVERGENCE) -> None:
         self._space = space
-        self._measure = measure
+        self.measure = measure
         self._wider = [_at_least(options) for options in space.options]
-        self._least = measure.of(widest)
-        self._rows: list[IntArray] = []  # parameters that each observation sums
+        self.least = measure.of(widest)
+        self._rows: IntArray = np.zeros((0, 3 * len(space.options)), np.int64)  # what each observation sums
         self._seen: list[float] = []
         self._noise: list[float] = []
-        self._factor = np.zeros((64, 64))  # lower Cholesky factor of the observations' covariance, grown by rows
+        self._factor = Factor()  # of the observations' covariance
         self._build(prior)
 
     def _build(self, prior: Prior) -> None:
         """Number the model's parameters: for every option those of its weights, its activations, and both."""
-        floor = self._measure.floor
+        floor = self.measure.floor
         means: list[float] = []
         deviations: list[float] = []
         index: dict[tuple[int, str, int, int], int] = {}
@@ -101,7 +105,7 @@ class DamageModel:
                 deviations.append(deviation)
             return index[key]
 
-        self._parameters: list[IntArray] = []  # for each layer [options, 3]
+        self.parameters: list[IntArray] = []  # for each layer [options, 3]
         for layer, options in enumerate(self._space.options):
             of_layer: list[list[int]] = []
             for option in options:
@@ -112,59 +116,52 @@ class DamageModel:
                     parameter((layer, "a", 0, activation_bits), activations, SPREAD * activations + floor),
                     parameter((layer, "b", *option.precision), 0.0, INTERACTION * (weights + activations) + floor),
                 ])  # fmt: skip
-            self._parameters.append(np.array(of_layer))
-        self._mean, self._deviation = np.array(means), np.array(deviations)
+            self.parameters.append(np.array(of_layer))
+        self.prior_mean, self.prior_deviation = np.array(means), np.array(deviations)
+
+    def damage(self, trial: Trial) -> float:
+        """What was measured of a trial, beyond the widest policy's."""
+        return self.measure.of(trial.score) - self.least
 
     def observe(self, trial: Trial) -> None:
         """Condition on an evaluated policy: the covariance of all observations gains a row, and so does its factor."""
-        row = np.concatenate([self._parameters[layer][option] for layer, option in enumerate(trial.choice)])
-        seen = self._measure.of(trial.score) - self._least
-        noise = NOISE * abs(seen) + self._measure.floor
-        variances = np.zeros(len(self._mean))
-        variances[row] = self._deviation[row] ** 2
-        count = len(self._rows)
-        if count == len(self._factor):
-            self._factor = np.pad(self._factor, (0, count))
-        own = variances.sum() + noise**2
-        if count:
-            covariances = variances[np.stack(self._rows)].sum(axis=1)
-            known = solve_triangular(self._factor[:count, :count], covariances, lower=True, check_finite=False)
-            self._factor[count, :count] = known
-            own -= known @ known
-        # An observation that the others nearly imply leaves less than rounding: its noise is at least what is left.
-        self._factor[count, count] = np.sqrt(max(own, 0.01 * noise**2))
-        self._rows.append(row)
+        row = np.concatenate([self.parameters[layer][option] for layer, option in enumerate(trial.choice)])
+        seen = self.damage(trial)
+        noise = NOISE * abs(seen) + self.measure.floor
+        variances = np.zeros(len(self.prior_mean))
+        variances[row] = self.prior_deviation[row] ** 2
+        self._factor.append(variances[self._rows].sum(axis=1), float(variances.sum()), noise)
+        self._rows = np.concatenate([self._rows, row[None]])
         self._seen.append(seen)
         self._noise.append(noise)
 
     def mean(self) -> tuple[FloatArray, ...]:
         """The prior's mean of every layer's options."""
-        return self._by_option(self._mean)
+        return self._by_option(self.prior_mean)
 
     def sample(self, rng: np.random.Generator) -> tuple[FloatArray, ...]:
         """One draw of the damage of every layer's options; if monotone, never negative or smaller with fewer bits."""
-        table = self._mean + self._deviation * rng.standard_normal(len(self._mean))
-        if self._rows:
+        table = self.prior_mean + self.prior_deviation * rng.standard_normal(len(self.prior_mean))
+        if len(self._rows):
             table = table + self._correction(table, rng)
         return self._by_option(table)
 
     def _by_option(self, table: FloatArray) -> tuple[FloatArray, ...]:
-        if not self._measure.is_monotone:
-            return tuple(table[parameters].sum(axis=1) for parameters in self._parameters)
+        if not self.measure.is_monotone:
+            return tuple(table[parameters].sum(axis=1) for parameters in self.parameters)
         return tuple(
             np.where(wider, np.maximum(table[parameters].sum(axis=1), 0.0), 0.0).max(axis=1)
-            for parameters, wider in zip(self._parameters, self._wider, strict=True)
+            for parameters, wider in zip(self.parameters, self._wider, strict=True)
         )
 
     def _correction(self, draw: FloatArray, rng: np.random.Generator) -> FloatArray:
         """What the draw has to change by to agree with the observations, up to their noise."""
-        rows, count = np.stack(self._rows), len(self._rows)
+        rows, count = self._rows, len(self._rows)
         imagined = draw[rows].sum(axis=1) + np.array(self._noise) * rng.standard_normal(count)
-        factor = self._factor[:count, :count]
-        half = solve_triangular(factor, np.array(self._seen) - imagined, lower=True, check_finite=False)
-        weights = solve_triangular(factor, half, lower=True, trans=1, check_finite=False)
+        half = self._factor.solve(np.array(self._seen) - imagined)
+        weights = self._factor.solve(half, transposed=True)
         pulled = np.bincount(rows.ravel(), np.repeat(weights, rows.shape[1]), minlength=len(draw))
-        return np.asarray(self._deviation**2 * pulled)
+        return np.asarray(self.prior_deviation**2 * pulled)
 
 
 def choice_damage(table: tuple[FloatArray, ...], choice: Choice) -> float:

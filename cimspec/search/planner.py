@@ -25,6 +25,9 @@ BEYOND = 2.0
 BEYOND_STEPS = 5
 """In how many steps, in a pipeline."""
 
+FRONT = 32
+"""Choices that one table of damages is asked for at once."""
+
 Floats = npt.NDArray[np.float64]
 Grids = Sequence[npt.NDArray[np.int64]]
 
@@ -71,6 +74,19 @@ def plans(task: Task, damages: tuple[Floats, ...], limit: float) -> Iterator[Cho
     least = _least(damages)
     table = _Table.of(task.costs(), _on_grid(damages, limit * BEYOND))
     yield from table.from_cells(int(CELLS * (limit - least) / (limit * BEYOND - least)))
+
+
+def plans_below(task: Task, damages: tuple[Floats, ...], known: Choice, limit: float) -> list[Choice]:
+    """Up to `FRONT` choices that take less than `known`, and that no other one beats in what it takes and in damage.
+
+    Spread evenly over damages up to `BEYOND` times the limit. In a pipeline, those that `plans` goes through.
+    """
+    if task.pipeline:
+        return list(plans(task, damages, limit))
+    costs = task.costs()
+    table = _Table.of(costs, _on_grid(damages, limit * BEYOND))
+    taken = float(sum(cost[index] for cost, index in zip(costs, known, strict=True)))
+    return table.spread(taken, FRONT)
 
 
 def plan_least(task: Task, damages: tuple[Floats, ...], known: Choice, slack: float) -> Choice | None:
@@ -158,6 +174,12 @@ class _Table:
             if self.best[allowed] < known:
                 known = self.best[allowed]
                 yield self._choice(allowed)
+
+    def spread(self, cost: float, count: int) -> list[Choice]:
+        """Of the choices that cost less than `cost`, and where more cells cost less, up to `count` spread evenly."""
+        falls = np.flatnonzero((self.best < np.append(np.inf, self.best[:-1])) & (self.best < cost))
+        picked = falls[np.linspace(0, len(falls) - 1, min(count, len(falls))).astype(np.int64)]
+        return [self._choice(int(cells)) for cells in picked]
 
     def _choice(self, cells: int) -> Choice:
         chosen: list[int] = []

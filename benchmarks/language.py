@@ -1,6 +1,6 @@
 """What a large `.cim` file takes: parsing, loading, validating, formatting; CPU and wall seconds, and memory.
 
-    python benchmarks/language.py [--lines 20000] [--rounds 5]
+    python benchmarks/language.py [--lines 20000] [--rounds 3]
 
 Medians of rounds in a process for each file, so that its memory is its own; the last column is a whole
 `cimspec validate`, with the start of Python. The demand: 20,000 lines are validated in less than 2 s.
@@ -130,7 +130,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lines", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:

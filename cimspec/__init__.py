@@ -42,6 +42,10 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'cimspec' has no attribute '{name}'")
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def run(spec: "Spec", seed: int = 0, out: str | Path | None = None) -> Any:
     """Do what the spec describes and return a `cimspec.report.RunReport`; with `out`, leave its files there.
 

@@ -128,7 +128,7 @@ def _reshaped(shape: Shape, given: Shape) -> Shape:
 def _convolved(op: Conv2d, shape: Shape) -> Shape:
     channels, height, width = image_of(shape)
     _require(channels == op.in_channels, f"takes {op.in_channels} channels, not {channels}")
-    for count, side in ((channels, "input"), (op.out_channels, "output")) if op.groups > 1 else ():
+    for count, side in ((channels, "input"), (op.out_channels, "output")):
         _require(count % op.groups == 0, f"has {op.groups} groups, which do not divide its {count} {side} channels")
     return (op.out_channels, *_windows(op.window, height, width))
 

@@ -14,7 +14,8 @@ from cimspec.search.finalists import Comparison
 def choose(bench: Workbench, contenders: Mapping[str, tuple[Trial, ...]], allowed_pp: float) -> dict[str, Trial | None]:
     """For each contender the first of its trials, fastest first, that loses no more than allowed to the 8/8 network.
 
-    Every contender without an answer has one trial in the making; cores that this leaves idle make those that follow.
+    Every contender without an answer has one trial in the making; cores that are idle when one is decided make those
+    that follow.
     What is still being made at the end is stopped, and the bench makes no other candidates.
     """
     chosen: dict[str, Trial | None] = dict.fromkeys(contenders)

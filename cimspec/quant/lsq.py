@@ -1,7 +1,8 @@
 """Rounding that gradients pass through, with learned steps.
 
-value, step -> `step * clip(rint(value / step))`. Backward: for the value straight through inside the range;
-for the step `code - value/step` inside, `code` outside (Esser et al., "Learned step size quantization").
+value, step -> `step * clip(rint(value / step))`. Backward: for the value straight through inside the range; for the
+step `code - value/step` inside, `code` elsewhere. The ends of the range are not inside it (Esser et al., "Learned step
+size quantization", ICLR 2020, eqs. 3 and 5).
 """
 
 from typing import Any
@@ -25,7 +26,7 @@ class _LearnedStep(_UNTYPED):  # type: ignore[misc]
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None, None, None, None]:
         scaled, step = ctx.saved_tensors
-        # The gradient where the value is inside the range, 0 elsewhere: what a clamp lets through.
+        # The gradient where the value is inside the range, 0 at its ends and outside.
         to_value = torch.ops.aten.hardtanh_backward(gradient, scaled, ctx.low, ctx.high)
         to_step = None
         if ctx.needs_input_grad[1]:

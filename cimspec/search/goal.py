@@ -68,6 +68,10 @@ class Goal:
         """What is made small: the product of powers."""
         return float(prod(value**weight for value, weight in zip(values, self.weights, strict=True) if weight))
 
+    def metrics_of(self, metrics: Sequence[Metric]) -> tuple[Metric, ...]:
+        """Of the space's `metrics`, those that the objective depends on."""
+        return tuple(metric for metric, weight in zip(metrics, self.weights, strict=True) if weight)
+
     def rank(self, trial: Trial) -> tuple[float, float]:
         """Smaller is better: of two feasible trials what takes less, else what exceeds the limit less.
 

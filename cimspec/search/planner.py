@@ -85,8 +85,7 @@ def plans_below(task: Task, damages: tuple[Floats, ...], known: Choice, limit: f
         return list(plans(task, damages, limit))
     costs = task.costs()
     table = _Table.of(costs, _on_grid(damages, limit * BEYOND))
-    taken = float(sum(cost[index] for cost, index in zip(costs, known, strict=True)))
-    return table.spread(taken, FRONT)
+    return table.spread(_summed(costs, known), FRONT)
 
 
 def plan_least(task: Task, damages: tuple[Floats, ...], known: Choice, slack: float) -> Choice | None:
@@ -101,8 +100,11 @@ def plan_least(task: Task, damages: tuple[Floats, ...], known: Choice, slack: fl
     if pipeline and bound_ns:
         return _Table.of(pipeline.crossbars_within(bound_ns * slack), grids).first_within(float(pipeline.crossbars))
     costs = task.costs()
-    taken = float(sum(cost[index] for cost, index in zip(costs, known, strict=True)))
-    return _Table.of(costs, grids).first_within(taken * slack)
+    return _Table.of(costs, grids).first_within(_summed(costs, known) * slack)
+
+
+def _summed(costs: Sequence[Floats], choice: Choice) -> float:
+    return float(sum(cost[index] for cost, index in zip(costs, choice, strict=True)))
 
 
 def _least(damages: tuple[Floats, ...]) -> float:

@@ -25,11 +25,11 @@ from cimspec.search.goal import DivergenceLimit, Goal
 from cimspec.search.planner import Task, plan_least, plans, plans_below
 from cimspec.search.probes import probe
 from cimspec.search.prospects import Critic, Prospects, tolerance
-from cimspec.search.space import Choice, IntArray
+from cimspec.search.space import TIMES, Choice, IntArray
 
 ELITES = 5
 MUTANTS = 64
-"""Changed policies of which an episode evaluates one."""
+"""Changed policies that an episode looks at."""
 MUTANTS_OF_PIPELINE = 8
 """Of these, and of prospects, how many are looked at closely where that takes a schedule."""
 PROSPECTS = 512
@@ -49,8 +49,8 @@ class Agent:
     """What the agent does, apart from what it knows."""
 
     explore: float = 0.25
-    """Share of episodes that go by one draw from the posterior alone, whatever the critic expects: at the start it is
-    all of them, in the second half of the budget these."""
+    """Share of episodes that go by one draw from the posterior alone, whatever the critic expects. It is all of them at
+    first, and falls to this in the first half of the budget."""
     mutate: float = 0.4
     """Share of those that change one of the best policies."""
     tightest: float = 0.5
@@ -79,9 +79,8 @@ class _Episodes:
     critic: Critic = field(init=False)
     prospects: dict[Goal, Prospects] = field(init=False)
     widest: Trial = field(init=False)
-    feasible: dict[Goal, list[tuple[float, float, int, Trial]]] = field(
-        init=False
-    )  # with objective, divergence, number
+    feasible: dict[Goal, list[tuple[float, float, int, Trial]]] = field(init=False)
+    """By objective, then divergence, then number."""
 
     def run(self) -> None:
         self.rng = np.random.default_rng(self.seed)
@@ -143,8 +142,7 @@ class _Episodes:
         """The damage that the goal allows; of a limit on accuracy, the largest that was seen to be allowed."""
         if isinstance(goal.limit, DivergenceLimit):
             return goal.limit.nats
-        least = self.measure.of(self.widest.score)
-        allowed = [self.measure.of(trial.score) - least for *_, trial in self.feasible[goal]]
+        allowed = [self.model.damage(trial) for *_, trial in self.feasible[goal]]
         return max([*allowed, self.measure.floor])
 
     def _polished(self, task: Task, table: Damages, incumbent: Trial) -> Choice | None:
@@ -156,6 +154,8 @@ class _Episodes:
     def _promising(self, task: Task, table: Damages, incumbent: Trial) -> Choice | None:
         """The prospect most worth an evaluation, once what the draw plans and mutants have joined them."""
         goal, space, prospects = task.goal, self.account.space, self.prospects[task.goal]
+        if space.pipeline and not all(metric in TIMES for metric in goal.metrics_of(space.metrics)):
+            return None  # nothing is known of what others take until they have a schedule
         least = goal.objective(incumbent.values)
         planned = plans_below(task, table, incumbent.choice, self._scale(goal))
         parents = prospects.choices[:PARENTS]

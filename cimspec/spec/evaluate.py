@@ -81,7 +81,7 @@ class Evaluator:
             self._depth -= 1
 
     def named(self, value: Value, scope: Scope) -> Value:
-        """What a `let` names. Its unit is looked at here, so that it is told whether or not the name is used."""
+        """What a `let` names. A number's unit is looked at here, so that it is told whether or not the name is used."""
         found = self.value(value, scope)
         is_unknown = isinstance(found, Number) and isinstance(self.quantity(found), Wrong)
         return Wrong(found.span) if is_unknown else found

@@ -3,6 +3,8 @@
 import hashlib
 import json
 
+from pydantic import computed_field
+
 from cimspec.spec.base import SpecModel
 from cimspec.spec.chip import Chip
 from cimspec.spec.model_file import OnnxModelSpec
@@ -21,9 +23,10 @@ class Spec(SpecModel):
     training: TrainingSpec = TrainingSpec()
     search: SearchSpec | None = None
 
+    @computed_field(repr=False)  # type: ignore[prop-decorator]
     @property
     def digest(self) -> str:
         """sha256 of the content: the same for every text, file name and machine that means the same."""
-        content = self.model_dump(mode="json", exclude={"name"})
+        content = self.model_dump(mode="json", exclude={"name", "digest"})
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()

@@ -1,8 +1,11 @@
 """`cimspec show`: text that means the same, and JSON."""
 
 import json
+from pathlib import Path
 
 from cimspec.spec import load
+
+SPECS = Path(__file__).parents[2] / "specs"
 
 
 def test_what_is_shown_is_a_spec_that_means_the_same(cimspec, tmp_path):
@@ -17,6 +20,7 @@ def test_what_is_shown_is_a_spec_that_means_the_same(cimspec, tmp_path):
 
 def test_json_has_the_spec_and_where_it_is_from(cimspec):
     found = json.loads(cimspec("show", "specs/lossy.cim", "--json").stdout)
+    assert found["spec"]["digest"] == load(SPECS / "lossy.cim").spec.digest
     assert found["spec"]["chip"]["adc"]["bits"] == 6
     assert found["origins"]["chip.adc.bits"] == "specs/lossy.cim:6"
     assert "chip.adc.step" not in found["origins"]

@@ -199,16 +199,16 @@ def test_the_step_of_the_images_is_not_learned(tables: Tables):
 
 
 def test_the_gradients_of_a_learned_step():
-    value = torch.tensor([-1.0, 0.3, 1.8, 9.0], requires_grad=True)
+    value = torch.tensor([-1.0, 0.3, 1.8, 3.0, 9.0], requires_grad=True)
     step = torch.tensor(1.0, requires_grad=True)
-    quantized = quantize_learned(value, step, 0, 3, shared_by=3)  # codes 0, 0, 2, 3
-    assert quantized.tolist() == [0.0, 0.0, 2.0, 3.0]
+    quantized = quantize_learned(value, step, 0, 3, shared_by=3)  # codes 0, 0, 2, 3, 3
+    assert quantized.tolist() == [0.0, 0.0, 2.0, 3.0, 3.0]
     quantized.sum().backward()
     assert value.grad is not None
-    assert value.grad.tolist() == [0.0, 1.0, 1.0, 0.0]  # straight through inside the range
-    # step: 0 + (0 - 0.3) + (2 - 1.8) + 3 = 2.9, times 1 / sqrt(3 * 3)
+    assert value.grad.tolist() == [0.0, 1.0, 1.0, 0.0, 0.0]  # straight through inside the range, to which 3 is the end
+    # step: 0 + (0 - 0.3) + (2 - 1.8) + 3 + 3 = 5.9, times 1 / sqrt(3 * 3)
     assert step.grad is not None
-    assert step.grad.item() == pytest.approx(2.9 / 3, abs=1e-6)
+    assert step.grad.item() == pytest.approx(5.9 / 3, abs=1e-6)
 
 
 def test_rounding_that_gradients_pass_through():

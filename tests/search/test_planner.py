@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from cimspec.search.evaluation import Account
 from cimspec.search.goal import DivergenceLimit, Goal
-from cimspec.search.planner import BEYOND, CELLS, Task, plan, plan_least, plans
+from cimspec.search.planner import BEYOND, CELLS, FRONT, Task, plan, plan_least, plans, plans_below
 from cimspec.search.space import Choice, Option, Space
 from cimspec.spec.search import Metric
 from tests.search.toy import every_choice, goal, toy_pipeline, toy_score, toy_space, two_metrics
@@ -145,6 +145,25 @@ def test_further_plans_take_less_and_less_and_exceed_the_limit_more_and_more(see
             assert space.values(found[0]) <= min(space.values(choice) for choice in tight)
     beyond = plan(mine, damages, BEYOND)
     assert [space.values(choice) for choice in found[-1:]] == ([space.values(beyond)] if beyond else [])
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 624), lowest)
+def test_plans_below_a_policy_take_less_than_it_and_are_a_front(seed: int, number: int, least: float):
+    space = SPACE
+    damages, totals = drawn(space, seed, 2.0, least)
+    known = sorted(totals, key=space.values)[number]
+    found = plans_below(task(space), damages, known, 1.0)
+    assert len(found) == len(set(found)) <= FRONT
+    assert all(totals[choice] <= BEYOND * (1 + 1e-9) for choice in found)
+    assert all(space.values(choice) <= space.values(known) for choice in found)
+    # From cell to cell less is taken; what is missed by it is within the rounding of damages to cells.
+    taken = [space.values(choice)[0] for choice in found]
+    assert taken == sorted(taken, reverse=True)
+    missed = 2 * len(damages) * cell(damages, BEYOND)
+    for choice in found:
+        better = [other for other, total in totals.items() if space.values(other) < space.values(choice)]
+        assert all(totals[other] > totals[choice] - missed for other in better)
 
 
 @settings(max_examples=25, deadline=None)

@@ -79,7 +79,8 @@ def test_a_worker_that_is_killed_changes_nothing(cluster, monkeypatch):
 
     assert killed
     assert not any(map(is_running, killed))
-    assert [death.cause.partition(":")[0] for death in deaths] == ["WorkerCrashedError"]
+    assert {death.cause.partition(":")[0] for death in deaths} == {"WorkerCrashedError"}
+    assert len(deaths) <= len(killed)  # of two, where another answer came before the first death was told
     assert len(there.runs) == len(spec.search.methods) * 2 * 2
     assert trials(there) == trials(here)
     assert there.arenas == here.arenas

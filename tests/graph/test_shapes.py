@@ -31,6 +31,7 @@ def test_convolutions(shape, kernel, stride, padding, dilation, groups, factor):
             output_shape(op, [(channels, *shape[1:])])
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(images, pairs, pairs, sides)
 def test_every_window_that_is_pooled_holds_a_value_of_the_image(shape, kernel, stride, padding):

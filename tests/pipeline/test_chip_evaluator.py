@@ -90,6 +90,7 @@ def test_each_chip_executes_the_program_on_its_share_of_the_images(
         assert np.array_equal(evaluator.outputs(policy), np.concatenate(expected))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cache_bytes", [0, 20_000, 100_000_000])
 def test_what_is_kept_changes_no_result(tables: Tables, split: Split, cache_bytes: int):
     policies = random_policies(tables, 6)

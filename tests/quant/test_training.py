@@ -106,6 +106,7 @@ def test_learning_rates_over_time():
     assert rate(Schedule.ONE_CYCLE, 0, 4, 0.25) == pytest.approx(0.5)  # half of the way up
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", Schedule)
 def test_other_recipes_learn_and_improve_two_bits_as_well(schedule, digits: Dataset):
     rates = {"learning_rate": 0.02, "finetune_learning_rate": 0.02}

@@ -212,6 +212,7 @@ def busy_ns(event: Event) -> float:
     return event.details["busy_us"] * 1e3 if "busy_us" in event.details else event.end_ns - event.start_ns
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(programs())
 def test_crossbars_are_busy_for_all_turns_of_all_their_blocks(program: Program):

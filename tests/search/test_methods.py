@@ -97,6 +97,7 @@ def test_nsga2_comes_close_to_the_optimum_while_it_spreads_along_the_front():
     assert optimum(THREE_LAYERS) <= best_time(mine) <= 1.25 * optimum(THREE_LAYERS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "budget"),
     [(Method.RL, 60), (Method.EVOLUTION, 300), (Method.EXACT, 729), (Method.RANDOM, 729)],

@@ -116,6 +116,7 @@ def test_sums_between_levels_are_rounded_as_named(rounding: Rounding, codes: lis
     assert made.codes(np.array([3.99, 4.01])).tolist() == ([0, 1] if rounding is Rounding.DOWN else [1, 1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", range(1, 17))
 @pytest.mark.parametrize("is_signed", [False, True])
 def test_the_float_formula_is_the_integer_shift_for_power_of_two_steps(bits: int, is_signed: bool):

@@ -1,6 +1,6 @@
 """The tree of a `.cim` file: what was written, with the span of every part; nothing is converted here.
 
-What long files have most of are tuples, which take a third of the time to make.
+What long files have most of are tuples, which take half the time to make.
 """
 
 from dataclasses import dataclass

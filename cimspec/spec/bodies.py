@@ -103,18 +103,24 @@ def plain_statement(statement: Statement, scope: Scope, evaluator: Evaluator) ->
             return statement if values == statement.values else replace(statement, values=values)
         case Section():
             evaluator.spend(statement.kind)
-            if statement.arguments is not None:
-                report_arguments(statement, evaluator)
-                statement = statement._replace(arguments=None)
-            return plain_section(statement, scope, evaluator)
+            return plain_section(without_arguments(statement, evaluator), scope, evaluator)
         case _:
             return statement
+
+
+def without_arguments(section: Section, evaluator: Evaluator) -> Section:
+    """What is no block, without the arguments that are reported if it has some."""
+    if section.arguments is None:
+        return section
+    report_arguments(section, evaluator)
+    return section._replace(arguments=None)
 
 
 def report_arguments(section: Section, evaluator: Evaluator) -> None:
     """Report arguments of what is no block."""
     message = f"`{section.kind.text}` is no block, it takes no arguments"
-    label = f"write `{section.kind.text} {{ ... }}`"
+    head = f"{section.kind.text} {section.name.text}" if section.name else section.kind.text
+    label = f"write `{head} {{ ... }}`"
     evaluator.diagnostics.error("CIM230", message, section.span, label=label)
 
 

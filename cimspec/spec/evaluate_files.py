@@ -24,7 +24,7 @@ from cimspec.lang import (
     Value,
     Wrong,
 )
-from cimspec.spec.bodies import SWEEP, plain_section, plain_statement
+from cimspec.spec.bodies import SWEEP, plain_section, plain_statement, without_arguments
 from cimspec.spec.evaluate import Evaluator
 from cimspec.spec.expand_blocks import Block, Blocks, Expander
 from cimspec.spec.files import Module
@@ -162,15 +162,14 @@ class _Modules:
                     pass
                 case Section(kind=kind) if kind.text == "model":
                     expander = Expander(self._evaluator)
-                    yield expander.expand(each, scope, names.blocks)
+                    yield expander.expand(without_arguments(each, self._evaluator), scope, names.blocks)
                     if not expander.is_whole:  # what comes after would speak of layers that are not there
                         diagnostics.raise_if_errors()
                 case Section(kind=kind) if kind.text in names.blocks:
                     message = f"the block `{kind.text}` is used in a model or in another block"
                     diagnostics.error("CIM213", message, each.span, label="move it into `model NAME { ... }`")
                 case Section():
-                    without = each if each.arguments is None else each._replace(arguments=None)
-                    yield plain_section(without, scope, self._evaluator)
+                    yield plain_section(without_arguments(each, self._evaluator), scope, self._evaluator)
                 case Definition(value=value):
                     found = self._evaluator.value(value, scope)
                     yield each if found is value else replace(each, value=found)

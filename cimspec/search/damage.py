@@ -13,10 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cimspec.search.evaluation import Score, Trial
-from cimspec.search.factor import Factor
+from cimspec.search.factor import Factor, FloatArray
 from cimspec.search.space import Choice, Option, Space
 
-FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 QUARTER_PER_BIT = 0.25

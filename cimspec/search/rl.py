@@ -18,8 +18,9 @@ from itertools import cycle
 
 import numpy as np
 
-from cimspec.search.damage import DIVERGENCE, SOFT_ERROR, DamageModel, FloatArray, Measure
+from cimspec.search.damage import DIVERGENCE, SOFT_ERROR, DamageModel, Measure
 from cimspec.search.evaluation import Account, BudgetSpentError, Trial
+from cimspec.search.factor import FloatArray
 from cimspec.search.finalists import ABOUT_AS_FAST
 from cimspec.search.goal import DivergenceLimit, Goal
 from cimspec.search.planner import Task, plan_least, plans, plans_below

@@ -1,7 +1,6 @@
 """Evaluates the statements of a body: lets are taken out, values replaced; what needs neither stays the same object."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from cimspec.diag import Label, Span
 from cimspec.lang import (
@@ -97,10 +96,10 @@ def plain_statement(statement: Statement, scope: Scope, evaluator: Evaluator) ->
             return statement if found is value else statement._replace(value=found)
         case Bound(value=value):
             found = evaluator.value(value, scope)
-            return statement if found is value else replace(statement, value=found)
+            return statement if found is value else statement._replace(value=found)
         case Pin(values=values):
             values = tuple(evaluator.value(value, scope) for value in values)
-            return statement if values == statement.values else replace(statement, values=values)
+            return statement if values == statement.values else statement._replace(values=values)
         case Section():
             evaluator.spend(statement.kind)
             return plain_section(without_arguments(statement, evaluator), scope, evaluator)

@@ -4,7 +4,6 @@ What holds neither comes back as it is. Arithmetic is in fractions, so `56 us` i
 of what is no power of two is rounded. Bounds on results, entries and work are checked before memory is taken.
 """
 
-from dataclasses import replace
 from fractions import Fraction
 
 from cimspec.diag import Diagnostics, Label, respelled
@@ -107,8 +106,8 @@ class Evaluator:
                 values = [self.value(argument.value, scope) for argument in arguments]
                 if all(new is old.value for new, old in zip(values, arguments, strict=True)):
                     return value
-                replaced = (replace(old, value=new) for new, old in zip(values, arguments, strict=True))
-                return replace(value, arguments=tuple(replaced))
+                replaced = (old._replace(value=new) for new, old in zip(values, arguments, strict=True))
+                return value._replace(arguments=tuple(replaced))
         return value
 
     def _all(self, values: tuple[Value, ...], scope: Scope) -> tuple[Value, ...]:
@@ -150,7 +149,7 @@ class Evaluator:
             return Quantity(value.value, value.dimension, word.span)
         if isinstance(value, Text | Wrong | Call):
             return value
-        return value._replace(span=word.span) if isinstance(value, Word | Number) else replace(value, span=word.span)
+        return value._replace(span=word.span)
 
     def number(self, value: Value, scope: Scope) -> Value:
         """A value in arithmetic: a `Quantity`, `Wrong` after reporting, or a metric and what is made of metrics."""
@@ -228,7 +227,7 @@ class Evaluator:
         found = self.number(value.operand, scope)
         match found:
             case Quantity():
-                return replace(found, value=-found.value, span=value.span)
+                return Quantity(-found.value, found.dimension, value.span)
             case Wrong():
                 return Wrong(value.span)
             case _:

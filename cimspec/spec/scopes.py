@@ -1,22 +1,20 @@
 """What names stand for at a place of a file: values of `let`, parameters and rounds; and in which order lets depend."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cimspec.diag import Diagnostics, Label, Span
 from cimspec.lang import Binary, Call, Let, ListValue, Negated, Range, Shape, Value, Word
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """A value and where it was given its name."""
 
     value: Value
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Ambiguous:
+class Ambiguous(NamedTuple):
     """A name that two imports give; only who uses it need decide."""
 
     first: Span

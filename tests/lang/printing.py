@@ -186,7 +186,7 @@ def sections(bodies: st.SearchStrategy[Any]) -> st.SearchStrategy[Section]:
     def build(kind, name, tail, extends, sources, body):
         # `c1 -3` after a word is a difference.
         shape = tail if isinstance(tail, Shape) and not (name and str(tail.sizes[0].text).startswith("-")) else None
-        arguments = tail if isinstance(tail, tuple) else None
+        arguments = tail if type(tail) is tuple else None
         return Section(kind, name, shape, extends, sources or None, body, NOWHERE, arguments)
 
     arguments = tuples(here(Argument, st.none() | WORDS, VALUES))

@@ -33,7 +33,7 @@ def unpaired(tokens: Tokens, diagnostics: Diagnostics, *, is_told: bool) -> set[
     kinds = tokens.kinds
     pairing = Pairing()
     quiet = Diagnostics()
-    for index in [index for index, kind in enumerate(kinds) if kind in BRACKETS]:
+    for index in tokens.of_kinds(BRACKETS):
         kind = kinds[index]
         if kind in PARTNER:
             pairing.opened.append(index)

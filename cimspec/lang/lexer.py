@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import accumulate, compress
+from itertools import accumulate, compress, count
 from typing import NamedTuple
 
 from cimspec.diag import Source, Span
@@ -68,6 +68,10 @@ class Tokens:
     def span(self, index: int) -> Span:
         """Where a token stands."""
         return Span(self.source, self.starts[index], self.starts[index] + len(self.texts[index]))
+
+    def of_kinds(self, wanted: frozenset[str]) -> list[int]:
+        """Indices of the tokens that are of one of these kinds."""
+        return list(compress(count(), map(wanted.__contains__, self.kinds)))
 
     def drop(self, indices: set[int]) -> None:
         """Take tokens out."""

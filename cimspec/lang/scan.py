@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from itertools import islice
 
 from cimspec.diag import Diagnostics, Source
-from cimspec.lang.brackets import BRACKETS, unpaired
+from cimspec.lang.brackets import BRACKETS, OPENING, unpaired
 from cimspec.lang.characters import hidden, repair_of, report_hidden, report_open_text, report_return, report_strange
 from cimspec.lang.lexer import Tokens, cut
 
 MAX_REPORTS = 100  # a file that is no `.cim` at all should not give a thousand diagnostics
 MAX_STRANGE = 1000  # a text with more of what the language does not have is not parsed
+STRANGE = frozenset(("strange", "open"))
+ROUND_OR_SQUARE = BRACKETS - {"{", "}"}
 LOOK_AHEAD = 5  # tokens of kind `end` after the last
 
 
@@ -34,7 +36,7 @@ def scan(source: Source, diagnostics: Diagnostics, start: int = 0) -> Scan | Non
     if report_return(source, start, diagnostics):
         return None
     tokens = cut(source, start)
-    strange = [index for index, kind in enumerate(tokens.kinds) if kind in ("strange", "open")]
+    strange = tokens.of_kinds(STRANGE)
     swallows = any(not BRACKETS.isdisjoint(tokens.texts[index]) for index in strange if tokens.kinds[index] == "open")
     told = {tokens.starts[index] for index in strange}
     mend(tokens, strange[:MAX_STRANGE], diagnostics)
@@ -47,7 +49,7 @@ def scan(source: Source, diagnostics: Diagnostics, start: int = 0) -> Scan | Non
         if tokens.kinds[index] in ("{", "}"):  # statements end there, whether or not blocks do
             tokens.kinds[index], tokens.texts[index] = "line", ""
     tokens.drop({index for index in lone if tokens.kinds[index] != "line"})
-    tokens.drop(lines_in_brackets(tokens.kinds))
+    tokens.drop(lines_in_brackets(tokens))
     tokens.kinds += ["end"] * LOOK_AHEAD
     tokens.texts += [""] * LOOK_AHEAD
     tokens.starts += [len(source.text)] * LOOK_AHEAD
@@ -81,17 +83,16 @@ def report_all_hidden(source: Source, start: int, told: set[int], diagnostics: D
     return {span.start for span in found}
 
 
-def lines_in_brackets(kinds: list[str]) -> set[int]:
-    """Indices of the ends of lines inside of lists and calls, which end no statement."""
-    if "[" not in kinds and "(" not in kinds:
-        return set()
-    depth = 0
-    inner = set()
-    for index, kind in enumerate(kinds):
-        if kind in ("[", "("):
+def lines_in_brackets(tokens: Tokens) -> set[int]:
+    """Indices of the ends of lines inside of lists and calls, which end no statement. Brackets pair."""
+    kinds, inner = tokens.kinds, set[int]()
+    depth, opened = 0, 0
+    for index in tokens.of_kinds(ROUND_OR_SQUARE):
+        if kinds[index] in OPENING:
+            opened = opened if depth else index
             depth += 1
-        elif kind in ("]", ")"):
+        else:
             depth -= 1
-        elif depth and kind == "line":
-            inner.add(index)
+            if depth == 0 and "line" in kinds[opened:index]:
+                inner.update(inside for inside in range(opened, index) if kinds[inside] == "line")
     return inner

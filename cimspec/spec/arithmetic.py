@@ -27,8 +27,12 @@ class ArithmeticFault(Exception):  # noqa: N818 (a finding about the text, not a
 def combined(node: Binary, left: Quantity, right: Quantity) -> Quantity:
     """What `left operator right` comes to. Raises `ArithmeticFault`."""
     match node.operator.text:
-        case "+" | "-" as sign:
-            return _sum(node, left, right, 1 if sign == "+" else -1)
+        case "+":
+            _check_alike(node, left, right)
+            return bounded(left.value + right.value, left.dimension, node.span)
+        case "-":
+            _check_alike(node, left, right)
+            return bounded(left.value - right.value, left.dimension, node.span)
         case "*":
             return bounded(left.value * right.value, multiplied(left.dimension, right.dimension), node.span)
         case "/":
@@ -51,13 +55,12 @@ def bounded(value: Fraction, dimension: Powers, span: Span) -> Quantity:
     return Quantity(value, dimension, span)
 
 
-def _sum(node: Binary, left: Quantity, right: Quantity, sign: int) -> Quantity:
+def _check_alike(node: Binary, left: Quantity, right: Quantity) -> None:
     if left.dimension != right.dimension:
         message = f"`{node.operator.text}` takes the same on both sides, not {_pair(left, right)}"
         related = [Label(left.span, f"this is {spell_dimension(left.dimension)}")]
         label = f"this is {spell_dimension(right.dimension)}"
         raise ArithmeticFault("CIM224", message, right.span, label, related)
-    return bounded(left.value + sign * right.value, left.dimension, node.span)
 
 
 def _pair(left: Quantity, right: Quantity) -> str:

@@ -29,25 +29,21 @@ class Locals:
 
     def __init__(self, outer: Scope, evaluator: Evaluator) -> None:
         self._names: dict[str, Named] = {}
-        self._outer = outer
         self._evaluator = evaluator
-        self.scope = outer
+        self.scope = Scope(self._names, outer)  # what is evaluated with it has been when the next let comes
 
     def add(self, let: Let) -> None:
         """Take in one more let."""
         name, diagnostics = let.name.text, self._evaluator.diagnostics
         if not check_name(let.name, "a `let`", diagnostics):
             self._names[name] = Named(Wrong(let.name.span), let.name.span)
-            self.scope = Scope(dict(self._names), self._outer)
             return
         if name in self._names:
             related = [Label(self._names[name].span, "first defined here")]
             message = f"there are two `let {name}`"
             diagnostics.error("CIM209", message, let.name.span, label="rename one", related=related)
             return
-        value = self._evaluator.named(let.value, self.scope)
-        self._names[name] = Named(value, let.name.span)
-        self.scope = Scope(dict(self._names), self._outer)
+        self._names[name] = Named(self._evaluator.named(let.value, self.scope), let.name.span)
 
 
 def plain_section(section: Section, scope: Scope, evaluator: Evaluator) -> Section:

@@ -35,6 +35,7 @@ MAX_STEPS = 400_000  # of work on a file, a microsecond or two each: no text of 
 STEPS_PER_CHARACTER = 6  # of a longer file: what is written out there, `1+1+1`, is evaluated
 OPERATION, FAULT = 15, 40  # steps that an operation, and reporting that it comes to nothing, take
 MAX_FAULTS = 10_000  # a mistake in a repeat is found in every round
+PLAIN_VALUES = (Number, Text, Quantity, Wrong)  # what evaluation leaves as it is
 MAX_ENTRIES = 10_000  # of a list and those in it
 
 
@@ -46,7 +47,7 @@ class Evaluator:
         self._most = max(MAX_STEPS, STEPS_PER_CHARACTER * length)  # `length` is that of the text
         self._steps = 0
         self._depth = 0
-        self._read: dict[tuple[str, str], tuple[Fraction, Powers]] = {}  # numbers by their text and unit
+        self._read: dict[tuple[str, str | None], tuple[Fraction, Powers]] = {}  # numbers by their text and unit
         self._outermost: Value | None = None  # the arithmetic that is being evaluated
 
     def spend(self, value: Value | Word, steps: int = 1) -> None:
@@ -64,7 +65,7 @@ class Evaluator:
         self._steps += 1
         if self._steps > self._most:
             self.spend(value)
-        if isinstance(value, Number | Text | Quantity | Wrong):
+        if isinstance(value, PLAIN_VALUES):
             return value
         if isinstance(value, Word):
             return self._word(value, scope)
@@ -153,12 +154,14 @@ class Evaluator:
 
     def number(self, value: Value, scope: Scope) -> Value:
         """A value in arithmetic: a `Quantity`, `Wrong` after reporting, or a metric and what is made of metrics."""
-        found = self.value(value, scope)
+        found = value if isinstance(value, Number) else self.value(value, scope)
         match found:
-            case Quantity() | Wrong():
+            case Quantity():
                 return found
             case Number():
                 return self.quantity(found)
+            case Wrong():
+                return found
             case Word() if found.text not in METRICS and not self._is_of_metrics():
                 self.spend(found, FAULT)
                 meant = self.diagnostics.did_you_mean(found.text, scope.names())
@@ -183,14 +186,14 @@ class Evaluator:
 
     def quantity(self, number: Number) -> Quantity | Wrong:
         """A written number with its unit, or `Wrong` after reporting that there is no such unit."""
-        key = number.text, number.unit.text if number.unit else ""
-        if key not in self._read:
-            if number.unit is None:
-                self._read[key] = Fraction(number.text), PLAIN
-            elif (unit := UNITS.get(number.unit.text)) is not None:
-                self._read[key] = convert(number.text, unit), dimension_of(unit)
-        if key in self._read:
-            return Quantity(*self._read[key], number.span)
+        key = number.text, number.unit and number.unit.text
+        read = self._read.get(key)
+        if read is None and number.unit is None:
+            read = self._read[key] = Fraction(number.text), PLAIN
+        elif read is None and number.unit and (unit := UNITS.get(number.unit.text)):
+            read = self._read[key] = convert(number.text, unit), dimension_of(unit)
+        if read is not None:
+            return Quantity(*read, number.span)
         assert number.unit is not None, "numbers without a unit are right"
         self.spend(number, FAULT)
         meant = meant_unit(number.unit.text, UNITS, self.diagnostics)
@@ -208,20 +211,22 @@ class Evaluator:
             first = first.left
         result = self.number(first, scope)
         for node in reversed(chain):
-            self.spend(node, OPERATION)
+            self._steps += OPERATION
+            if self._steps > self._most:
+                self.spend(node)
             right = self.number(node.right, scope)
             result = self._combined(node, result, right)
         return result
 
     def _combined(self, node: Binary, left: Value, right: Value) -> Value:
+        if isinstance(left, Quantity) and isinstance(right, Quantity):
+            try:
+                return combined(node, left, right)
+            except ArithmeticFault as fault:
+                return self._reported(fault, node)
         if isinstance(left, Wrong) or isinstance(right, Wrong):
             return Wrong(node.span)
-        if not isinstance(left, Quantity) or not isinstance(right, Quantity):
-            return Binary(node.operator, left, right, node.span)
-        try:
-            return combined(node, left, right)
-        except ArithmeticFault as fault:
-            return self._reported(fault, node)
+        return Binary(node.operator, left, right, node.span)
 
     def _negated(self, value: Negated, scope: Scope) -> Value:
         found = self.number(value.operand, scope)

@@ -114,8 +114,9 @@ class _Modules:
         ordered, circular = in_order(own, diagnostics)
         known |= {let.name.text: Named(Wrong(let.name.span), let.name.span) for let in circular}
         scope = Scope(known)
+        named_circular = {let.name.text for let in circular}
         for let in ordered:
-            if not any(let is each for each in circular):
+            if let.name.text not in named_circular:
                 known[let.name.text] = Named(self._evaluator.named(let.value, scope), let.name.span)
         blocks = joined([each.blocks for each in imports])
         for definition in self._blocks(statements):

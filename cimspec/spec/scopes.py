@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from cimspec.diag import Diagnostics, Label, Span
-from cimspec.lang import Binary, Call, Let, ListValue, Negated, Range, Shape, Value, Word
+from cimspec.lang import Binary, Call, Let, ListValue, Negated, Number, Range, Shape, Value, Word
 
 
 class Named(NamedTuple):
@@ -47,14 +47,17 @@ class Scope:
             scope = scope._outer
 
 
-def words_in(value: Value) -> Iterator[Word]:
+def words_in(value: Value) -> list[Word]:
     """The words in a value that could be names of values. Without recursion: a sum may have thousands of terms."""
+    words: list[Word] = []
     open_values = [value]
     while open_values:
         match open_values.pop():
+            case Number():
+                pass
             case Word() as word:
-                yield word
-            case Binary(left=left, right=right):
+                words.append(word)
+            case Binary(_, left, right):
                 open_values += (right, left)
             case Negated(operand=operand):
                 open_values.append(operand)
@@ -66,6 +69,7 @@ def words_in(value: Value) -> Iterator[Word]:
                 open_values += (argument.value for argument in reversed(arguments))
             case _:
                 pass
+    return words
 
 
 def by_name(lets: Iterable[Let], diagnostics: Diagnostics) -> dict[str, Let]:
@@ -87,19 +91,22 @@ def in_order(lets: Mapping[str, Let], diagnostics: Diagnostics) -> tuple[list[Le
     ordered: dict[str, Let] = {}
     circular: dict[str, Let] = {}
     for first in lets:
-        path: dict[str, Iterator[Word]] = {first: words_in(lets[first].value)} if first not in ordered else {}
+        path = {first: iter(words_in(lets[first].value))} if first not in ordered else {}
         while path:
             name = next(reversed(path))
-            used = next((word for word in path[name] if word.text in lets and word.text not in ordered), None)
-            if used is None:
+            for used in path[name]:
+                if used.text in lets and used.text not in ordered:
+                    break
+            else:
                 path.popitem()
                 ordered[name] = lets[name]
-            elif used.text in path:
+                continue
+            if used.text in path:
                 _report_circle(lets[name], used, [lets[each] for each in path], diagnostics)
                 ordered[name] = circular[name] = lets[name]
                 path.popitem()
             else:
-                path[used.text] = words_in(lets[used.text].value)
+                path[used.text] = iter(words_in(lets[used.text].value))
     return list(ordered.values()), list(circular.values())
 
 

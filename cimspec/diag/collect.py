@@ -5,8 +5,9 @@ A phase reports into a `Diagnostics` and goes on; `raise_if_errors` ends it.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import NoReturn, Self
+
+from msgspec import structs
 
 from cimspec.diag.codes import CODES
 from cimspec.diag.diagnostic import Diagnostic, Fix, Label, Severity, Source, Span
@@ -111,7 +112,7 @@ class Diagnostics:
         if found.span is not None and id(found.span.source) in self._imports:
             shown = {label.span for label in found.related}
             ways = [label for label in self._ways_to(found.span.source) if label.span not in shown]
-            found = replace(found, related=(*found.related, *ways))
+            found = structs.replace(found, related=(*found.related, *ways))
         # Warnings alone must not fill the list: an error that is raised has to be in it.
         if len(self._found) < MAX_KEPT or first_error:
             self._found.append(found)
@@ -133,7 +134,7 @@ class Diagnostics:
                     seen.add(origin)
                     labels.append(Label(origin, f"`{use.text}` is this"))
                     open_spans.append(origin)
-        return replace(found, related=(*found.related, *labels)) if labels else found
+        return structs.replace(found, related=(*found.related, *labels)) if labels else found
 
     def _names_in(self, span: Span, *, is_value: bool) -> list[tuple[Span, Span]]:
         """Uses of names with their origins: the one that `span` is, or all in a value."""
@@ -185,7 +186,7 @@ class Diagnostics:
             return None
         self._told.add(key)
         labels = [Label(use, "used here") for use in self._uses[:MAX_USES] if use != found.span]
-        return replace(found, related=(*found.related, *labels))
+        return structs.replace(found, related=(*found.related, *labels))
 
     def raise_if_errors(self) -> None:
         """End a phase: raise everything found, warnings included, if there is an error among it."""

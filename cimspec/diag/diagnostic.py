@@ -3,14 +3,13 @@
 Offsets count characters, `end` is exclusive, and lines and columns start at 1.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True, gc=False):
     """A text with the name it is shown under: a path, or `--set` for an option of the command line."""
 
     name: str
@@ -35,8 +34,8 @@ class Source:
         return self.text.rfind("\n", 0, offset) + 1
 
 
-class Span(NamedTuple):
-    """A stretch of a source. A tuple, as long files have a hundred thousand of them, and tuples are made fastest."""
+class Span(Struct, frozen=True, gc=False):
+    """A stretch of a source."""
 
     source: Source
     start: int
@@ -80,16 +79,14 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(Struct, frozen=True, gc=False):
     """A second place that a diagnostic speaks of: `first defined here`."""
 
     span: Span
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
+class Fix(Struct, frozen=True, gc=False):
     """A change that mends what a diagnostic is about: `replacement` for the characters of `span`, which may be none."""
 
     span: Span
@@ -97,8 +94,7 @@ class Fix:
     title: str
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(Struct, frozen=True, gc=False):
     """One finding. `message` must read well alone; `label` says what to do at the span."""
 
     code: str

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from msgspec import structs
+
 from cimspec.diag import Label, Span
 from cimspec.lang import (
     Assign,
@@ -59,7 +61,7 @@ def plain_section(section: Section, scope: Scope, evaluator: Evaluator) -> Secti
             body = new
     if body is section.body and shape is section.shape:
         return section
-    return section._replace(shape=shape, body=body)
+    return structs.replace(section, shape=shape, body=body)
 
 
 def is_plain(statement: Statement) -> bool:
@@ -89,13 +91,13 @@ def plain_statement(statement: Statement, scope: Scope, evaluator: Evaluator) ->
     match statement:
         case Assign(value=value):
             found = evaluator.value(value, scope)
-            return statement if found is value else statement._replace(value=found)
+            return statement if found is value else structs.replace(statement, value=found)
         case Bound(value=value):
             found = evaluator.value(value, scope)
-            return statement if found is value else statement._replace(value=found)
+            return statement if found is value else structs.replace(statement, value=found)
         case Pin(values=values):
             values = tuple(evaluator.value(value, scope) for value in values)
-            return statement if values == statement.values else statement._replace(values=values)
+            return statement if values == statement.values else structs.replace(statement, values=values)
         case Section():
             evaluator.spend(statement.kind)
             return plain_section(without_arguments(statement, evaluator), scope, evaluator)
@@ -108,7 +110,7 @@ def without_arguments(section: Section, evaluator: Evaluator) -> Section:
     if section.arguments is None:
         return section
     report_arguments(section, evaluator)
-    return section._replace(arguments=None)
+    return structs.replace(section, arguments=None)
 
 
 def report_arguments(section: Section, evaluator: Evaluator) -> None:

@@ -6,6 +6,8 @@ of what is no power of two is rounded. Bounds on results, entries and work are c
 
 from fractions import Fraction
 
+from msgspec import structs
+
 from cimspec.diag import Diagnostics, Label, respelled
 from cimspec.lang import (
     Argument,
@@ -107,8 +109,8 @@ class Evaluator:
                 values = [self.value(argument.value, scope) for argument in arguments]
                 if all(new is old.value for new, old in zip(values, arguments, strict=True)):
                     return value
-                replaced = (old._replace(value=new) for new, old in zip(values, arguments, strict=True))
-                return value._replace(arguments=tuple(replaced))
+                replaced = (structs.replace(old, value=new) for new, old in zip(values, arguments, strict=True))
+                return structs.replace(value, arguments=tuple(replaced))
         return value
 
     def _all(self, values: tuple[Value, ...], scope: Scope) -> tuple[Value, ...]:
@@ -150,7 +152,7 @@ class Evaluator:
             return Quantity(value.value, value.dimension, word.span)
         if isinstance(value, Text | Wrong | Call):
             return value
-        return value._replace(span=word.span)
+        return structs.replace(value, span=word.span)
 
     def number(self, value: Value, scope: Scope) -> Value:
         """A value in arithmetic: a `Quantity`, `Wrong` after reporting, or a metric and what is made of metrics."""
@@ -186,7 +188,7 @@ class Evaluator:
 
     def quantity(self, number: Number) -> Quantity | Wrong:
         """A written number with its unit, or `Wrong` after reporting that there is no such unit."""
-        key = number.text, number.unit and number.unit.text
+        key = number.text, number.unit.text if number.unit else None
         read = self._read.get(key)
         if read is None and number.unit is None:
             read = self._read[key] = Fraction(number.text), PLAIN

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from msgspec import structs
+
 from cimspec.diag import Diagnostics, Label, Span
 from cimspec.lang import (
     Assign,
@@ -95,7 +97,7 @@ class _Modules:
         names = self._names(statements, [each.names for each in imports], lets)
         plain = tuple(self._statements(statements, names))
         same = len(plain) == len(statements) and all(a is b for a, b in zip(plain, statements, strict=True))
-        file = module.file if same else module.file._replace(statements=plain)
+        file = module.file if same else structs.replace(module.file, statements=plain)
         sweeps = tuple(each for each in statements if isinstance(each, Section) and each.kind.text == SWEEP)
         return Evaluated(Module(file, tuple(each.module for each in imports)), names, sweeps)
 
@@ -110,7 +112,7 @@ class _Modules:
             if each.name.text not in own:  # is taken: what uses it is not reported for that
                 known[each.name.text] = Named(Wrong(each.name.span), each.name.span)
         for name in lets.keys() & own.keys():
-            own[name] = own[name]._replace(value=lets[name])
+            own[name] = structs.replace(own[name], value=lets[name])
         ordered, circular = in_order(own, diagnostics)
         known |= {let.name.text: Named(Wrong(let.name.span), let.name.span) for let in circular}
         scope = Scope(known)
@@ -173,7 +175,7 @@ class _Modules:
                     yield plain_section(without_arguments(each, self._evaluator), scope, self._evaluator)
                 case Definition(value=value):
                     found = self._evaluator.value(value, scope)
-                    yield each if found is value else each._replace(value=found)
+                    yield each if found is value else structs.replace(each, value=found)
                 case Assign() | Bound() | Pin():
                     yield plain_statement(each, scope, self._evaluator)
                 case Repeat() | Setting():

@@ -8,6 +8,8 @@ its inputs, and nothing of the model around it. Every layer of a block knows its
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import structs
+
 from cimspec.diag import Diagnostics, Fix, Label, Span, respelled
 from cimspec.lang import BlockDefinition, Let, Repeat, Section, Statement, Word
 from cimspec.spec.block_arguments import arguments_scope
@@ -113,7 +115,7 @@ class Expander:
         frame = _Frame("", blocks, {}, is_extending=model.extends is not None)
         self._statements(body, _Place(frame, ({},)), scope)
         same = len(self._body) == len(body) and all(a is b for a, b in zip(self._body, body, strict=True))
-        return model if same else model._replace(body=tuple(self._body))
+        return model if same else structs.replace(model, body=tuple(self._body))
 
     def _statements(self, body: Sequence[Statement], place: _Place, scope: Scope) -> None:
         lets: Locals | None = None
@@ -172,7 +174,7 @@ class Expander:
         sources = self._sources(section, place)
         frame.last = name.text if name else ""
         if name is not section.name or sources is not section.sources or frame.uses or section.arguments is not None:
-            layer = layer._replace(name=name, sources=sources, uses=frame.uses, arguments=None)
+            layer = structs.replace(layer, name=name, sources=sources, uses=frame.uses, arguments=None)
         self._body.append(layer)
 
     def _layer_name(self, section: Section, place: _Place) -> Word | None:
@@ -333,5 +335,5 @@ class Expander:
         name = unused(plain_name(last.kind.text, self._layers), self._taken)
         if last.kind.text != INPUT:  # which is called so anyway, and takes no name
             self._taken.add(name)
-            self._body[index] = last._replace(name=Word(name, last.kind.span))
+            self._body[index] = structs.replace(last, name=Word(name, last.kind.span))
         return name

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from itertools import islice
 from typing import get_args
 
+from msgspec import structs
 from pydantic import ValidationError
 
 from cimspec.diag import Diagnostics, Label, Span, respelled
@@ -277,4 +278,4 @@ def with_setting(layer: Section, setting: Assign) -> Section:
     """The layer with a field replaced; a shape given before replaces the one beside the word."""
     body = [old for old in layer.body or () if not (isinstance(old, Assign) and old.name.text == setting.name.text)]
     shape = None if setting.name.text == "shape" else layer.shape
-    return layer._replace(shape=shape, body=(*body, setting))
+    return structs.replace(layer, shape=shape, body=(*body, setting))

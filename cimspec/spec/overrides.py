@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from msgspec import structs
+
 from cimspec.diag import Diagnostics, Source, Span, respelled
 from cimspec.lang import Assign, Definition, Section, Statement, Value, Word, parse_value
 from cimspec.spec.base import SpecModel
@@ -104,13 +106,13 @@ def with_field(section: Section, path: list[Word], value: Value, span: Span) -> 
     body: list[Statement] = list(section.body or ())
     if not rest:
         body = [old for old in body if not (isinstance(old, Assign) and old.name.text == word.text)]
-        return section._replace(body=(*body, Assign(word, value, span)))
+        return structs.replace(section, body=(*body, Assign(word, value, span)))
     for index, old in enumerate(body):
         if isinstance(old, Section) and old.kind.text == word.text:
             body[index] = with_field(old, rest, value, span)
-            return section._replace(body=tuple(body))
+            return structs.replace(section, body=tuple(body))
     empty = Section(word, None, None, None, None, (), word.span)
-    return section._replace(body=(*body, with_field(empty, rest, value, span)))
+    return structs.replace(section, body=(*body, with_field(empty, rest, value, span)))
 
 
 def with_layer_field(model: Section, path: list[Word], value: Value, span: Span) -> Section:
@@ -121,7 +123,7 @@ def with_layer_field(model: Section, path: list[Word], value: Value, span: Span)
     old = body[index]
     assert isinstance(old, Section), "only layers have names"
     body[index] = with_setting(old, Assign(name, value, span))
-    return model._replace(body=tuple(body))
+    return structs.replace(model, body=tuple(body))
 
 
 def settable(roots: Roots) -> Iterator[str]:

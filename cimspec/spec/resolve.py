@@ -6,6 +6,8 @@ In force is what the file itself defines, else the only one among its imports.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from cimspec.diag import Diagnostics, Label, respelled
 from cimspec.lang import Assign, Bound, Definition, Import, Pin, Section, Statement
 from cimspec.spec.files import Module
@@ -239,7 +241,7 @@ def extended(section: Section, by_name: dict[tuple[str, str], Section], diagnost
     result = chain[-1]
     for derived in reversed(chain[:-1]):
         result = merged(result, derived)
-    return result._replace(extends=None)
+    return structs.replace(result, extends=None)
 
 
 def merged(base: Section, derived: Section) -> Section:
@@ -256,7 +258,7 @@ def merged(base: Section, derived: Section) -> Section:
     body += [new for new in derived.body or () if id(new) in left or not key_of(new, derived)]
     shape, sources = derived.shape or base.shape, derived.sources or base.sources
     uses = derived.uses or base.uses
-    return derived._replace(shape=shape, sources=sources, body=tuple(body), uses=uses)
+    return structs.replace(derived, shape=shape, sources=sources, body=tuple(body), uses=uses)
 
 
 def key_of(statement: Statement, parent: Section) -> str:

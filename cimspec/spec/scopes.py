@@ -1,20 +1,21 @@
 """What names stand for at a place of a file: values of `let`, parameters and rounds; and in which order lets depend."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from cimspec.diag import Diagnostics, Label, Span
 from cimspec.lang import Binary, Call, Let, ListValue, Negated, Number, Range, Shape, Value, Word
 
 
-class Named(NamedTuple):
+class Named(Struct, frozen=True, gc=False):
     """A value and where it was given its name."""
 
     value: Value
     span: Span
 
 
-class Ambiguous(NamedTuple):
+class Ambiguous(Struct, frozen=True, gc=False):
     """A name that two imports give; only who uses it need decide."""
 
     first: Span

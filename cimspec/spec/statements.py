@@ -3,6 +3,8 @@
 After this, merging, overriding and binding see assignments, blocks and `keep` only.
 """
 
+from msgspec import structs
+
 from cimspec.diag import Diagnostics, Label, Span
 from cimspec.lang import Assign, Bound, Pin, Section, Statement
 
@@ -20,7 +22,7 @@ def plain(section: Section, diagnostics: Diagnostics) -> Section:
                 body.append(Assign(kind, name, statement.span))  # minimize latency
             case _:
                 body.append(statement)
-    return section._replace(body=tuple(body))
+    return structs.replace(section, body=tuple(body))
 
 
 def require(statement: Bound, body: list[Statement], diagnostics: Diagnostics) -> None:
@@ -31,7 +33,7 @@ def require(statement: Bound, body: list[Statement], diagnostics: Diagnostics) -
     field = Assign(statement.name, statement.value, statement.span)
     for index, other in enumerate(body):
         if isinstance(other, Section) and other.kind.text == statement.kind.text:
-            body[index] = other._replace(body=(*(other.body or ()), field))
+            body[index] = structs.replace(other, body=(*(other.body or ()), field))
             return
     body.append(Section(statement.kind, None, None, None, None, (field,), statement.span))
 

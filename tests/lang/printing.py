@@ -1,9 +1,9 @@
 """Trees for tests: random ones, as text, and without their spans."""
 
-import dataclasses
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from cimspec.diag import Source, Span
 from cimspec.lang import (
@@ -127,11 +127,8 @@ def section_of(section: Section) -> str:
 
 def bare(node: Any) -> Any:
     """A tree without its spans, to compare."""
-    names = getattr(node, "_fields", ())
-    if dataclasses.is_dataclass(node):
-        names = [field.name for field in dataclasses.fields(node)]
-    if names:
-        wanted = (name for name in names if name not in ("span", "uses", "source"))
+    if isinstance(node, Struct):
+        wanted = (name for name in node.__struct_fields__ if name not in ("span", "uses", "source"))
         return (type(node).__name__, *(bare(getattr(node, name)) for name in wanted))
     return tuple(map(bare, node)) if isinstance(node, tuple) else node
 
@@ -186,7 +183,7 @@ def sections(bodies: st.SearchStrategy[Any]) -> st.SearchStrategy[Section]:
     def build(kind, name, tail, extends, sources, body):
         # `c1 -3` after a word is a difference.
         shape = tail if isinstance(tail, Shape) and not (name and str(tail.sizes[0].text).startswith("-")) else None
-        arguments = tail if type(tail) is tuple else None
+        arguments = tail if isinstance(tail, tuple) else None
         return Section(kind, name, shape, extends, sources or None, body, NOWHERE, arguments)
 
     arguments = tuples(here(Argument, st.none() | WORDS, VALUES))

@@ -5,8 +5,9 @@ sequences, `(heads, tokens, features)` for those cut into heads. Axes count from
 """
 
 import math
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from cimspec.graph.window import Window
 
@@ -26,20 +27,17 @@ class Function(StrEnum):
     HARD_SWISH = "hard_swish"  # x * hard_sigmoid(x)
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(Struct, frozen=True, gc=False):
     """The network's input. `signed` says whether its values can be negative."""
 
     signed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Constant:
+class Constant(Struct, frozen=True, gc=False):
     """A tensor that is part of the network: a class token, positions. Its `value` is among the weights."""
 
 
-@dataclass(frozen=True, slots=True)
-class Conv2d:
+class Conv2d(Struct, frozen=True, gc=False):
     """A convolution with zero padding; runs on crossbars.
 
     With `groups`, each group of outputs reads its own group of channels (all of one channel: depthwise).
@@ -51,28 +49,24 @@ class Conv2d:
     groups: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Linear:
+class Linear(Struct, frozen=True, gc=False):
     """A fully connected layer over the last axis; runs on crossbars."""
 
     in_features: int
     out_features: int
 
 
-@dataclass(frozen=True, slots=True)
-class Product:
+class Product(Struct, frozen=True, gc=False):
     """`[..., m, k] @ [..., k, n]` of two activations; runs on crossbars, which the second is written to (attention)."""
 
 
-@dataclass(frozen=True, slots=True)
-class BatchNorm:
+class BatchNorm(Struct, frozen=True, gc=False):
     """Per-channel scale and shift, folded into the layer before it ahead of quantization."""
 
     channels: int
 
 
-@dataclass(frozen=True, slots=True)
-class Affine:
+class Affine(Struct, frozen=True, gc=False):
     """`x * factor + shift`; both are among the weights, in a shape that broadcasts to the layer's.
 
     Where weights are not given, `initial_factor` is all of `factor` before training, and `shift` is 0.
@@ -81,43 +75,37 @@ class Affine:
     initial_factor: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class LayerNorm:
+class LayerNorm(Struct, frozen=True, gc=False):
     """Normalization over the last axis, then `* gamma + beta`."""
 
     features: int
     epsilon: float = 1e-5
 
 
-@dataclass(frozen=True, slots=True)
-class Relu:
+class Relu(Struct, frozen=True, gc=False):
     """`max(x, 0)`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Clip:
+class Clip(Struct, frozen=True, gc=False):
     """`min(max(x, low), high)`, as in relu6; either may be infinite."""
 
     low: float
     high: float
 
 
-@dataclass(frozen=True, slots=True)
-class Elementwise:
+class Elementwise(Struct, frozen=True, gc=False):
     """A function of each value."""
 
     function: Function
 
 
-@dataclass(frozen=True, slots=True)
-class Softmax:
+class Softmax(Struct, frozen=True, gc=False):
     """`exp(x) / sum(exp(x))` along an axis."""
 
     axis: int
 
 
-@dataclass(frozen=True, slots=True)
-class LocalResponseNorm:
+class LocalResponseNorm(Struct, frozen=True, gc=False):
     """`x / (bias + alpha / size * sum of squares over neighbouring channels)^beta` (Krizhevsky et al., NIPS 2012)."""
 
     size: int
@@ -126,43 +114,36 @@ class LocalResponseNorm:
     bias: float
 
 
-@dataclass(frozen=True, slots=True)
-class MaxPool:
+class MaxPool(Struct, frozen=True, gc=False):
     """The maximum of each window; padding never wins."""
 
     window: Window
 
 
-@dataclass(frozen=True, slots=True)
-class AvgPool:
+class AvgPool(Struct, frozen=True, gc=False):
     """The mean of each window; over padding too, as zeros, where `counts_padding`."""
 
     window: Window
     counts_padding: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class GlobalAvgPool:
+class GlobalAvgPool(Struct, frozen=True, gc=False):
     """The mean of each channel: `(channels, h, w)` to `(channels,)`."""
 
 
-@dataclass(frozen=True, slots=True)
-class MeanTokens:
+class MeanTokens(Struct, frozen=True, gc=False):
     """The mean over all tokens: `(tokens, features)` to `(features,)`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Add:
+class Add(Struct, frozen=True, gc=False):
     """The sum of two tensors, the shorter repeated as numpy broadcasts it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Multiply:
+class Multiply(Struct, frozen=True, gc=False):
     """The product, value by value, of two tensors, the shorter repeated as numpy broadcasts it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quantize:
+class Quantize(Struct, frozen=True, gc=False):
     """The values as codes of `bits`, where a quantized model makes such for a layer that runs on digital units.
 
     Their step is among the quantized parameters.
@@ -171,15 +152,13 @@ class Quantize:
     bits: int
 
 
-@dataclass(frozen=True, slots=True)
-class Concat:
+class Concat(Struct, frozen=True, gc=False):
     """Tensors one after the other along an axis."""
 
     axis: int
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(Struct, frozen=True, gc=False):
     """Indices `start .. stop - 1` of an axis, every `step`-th."""
 
     axis: int
@@ -188,13 +167,11 @@ class Slice:
     step: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Reshape:
+class Reshape(Struct, frozen=True, gc=False):
     """The same values in another shape (the layer's), last axis innermost."""
 
 
-@dataclass(frozen=True, slots=True)
-class Transpose:
+class Transpose(Struct, frozen=True, gc=False):
     """Axes in another order: axis `i` of the result is axis `axes[i]` of the input."""
 
     axes: tuple[int, ...]
@@ -228,8 +205,7 @@ Op = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Struct, frozen=True, gc=False):
     """One operation of a network."""
 
     name: str

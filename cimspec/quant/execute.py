@@ -6,11 +6,12 @@ an `add` do is a parameter, so that float, quantized and trainable networks shar
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import assert_never
 
 import torch
+from msgspec import structs
 from torch import Tensor
 from torch.nn import functional
 
@@ -94,7 +95,10 @@ def pool_before_relu(graph: Graph) -> tuple[Layer, ...]:
     layers = list(graph.layers[1:])
     for index, (relu, pool) in enumerate(pairwise(layers)):
         if isinstance(relu.op, Relu) and isinstance(pool.op, MaxPool) and graph.consumers(relu.name) == (pool,):
-            layers[index : index + 2] = [replace(relu, op=pool.op, shape=pool.shape), replace(pool, op=relu.op)]
+            layers[index : index + 2] = [
+                structs.replace(relu, op=pool.op, shape=pool.shape),
+                structs.replace(pool, op=relu.op),
+            ]
     return tuple(layers)
 
 

@@ -8,6 +8,8 @@ them. Others stay, and are run as the file has them.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from msgspec import structs
+
 from cimspec.graph.graph import Graph
 from cimspec.graph.layer import Add, Clip, Concat, Layer, MaxPool, Quantize, Relu, Reshape, Slice, Transpose
 from cimspec.graph.signs import nonnegative_layers
@@ -156,5 +158,8 @@ def _without(graph: Graph, name: str) -> Graph:
     layers = (layer for layer in graph.layers if layer.name != name)
     return Graph(
         graph.name,
-        tuple(replace(each, inputs=tuple(source if read == name else read for read in each.inputs)) for each in layers),
+        tuple(
+            structs.replace(each, inputs=tuple(source if read == name else read for read in each.inputs))
+            for each in layers
+        ),
     )

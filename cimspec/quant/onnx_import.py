@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from msgspec import structs
 
 from cimspec.diag import Span
 from cimspec.graph.graph import Graph
@@ -151,7 +152,7 @@ def _with_bits_without_sign(graph: Graph, taken: Taken) -> Graph:
 
     def bits(layer: Layer) -> Layer:
         if isinstance(layer.op, Quantize) and taken.coded[layer.name].low < 0 and layer.name in nonnegative:
-            return replace(layer, op=Quantize(layer.op.bits - 1))
+            return structs.replace(layer, op=Quantize(layer.op.bits - 1))
         return layer
 
     return Graph(graph.name, tuple(map(bits, graph.layers)))

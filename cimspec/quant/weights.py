@@ -7,10 +7,10 @@ broadcasts to the layer's. Constant: `value`, in the layer's shape.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import structs
 
 from cimspec.graph.graph import Graph
 from cimspec.graph.layer import Affine, BatchNorm, Conv2d, Layer, Linear
@@ -34,7 +34,9 @@ def fold_batch_norm(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
     kept = [_without_statistics(layer) for layer in graph.layers if layer.name not in renamed]
     if graph.output.name in renamed:  # the layer it is folded into becomes the output, so it has to be last
         kept.sort(key=lambda layer: layer.name == renamed[graph.output.name])
-    layers = tuple(replace(layer, inputs=tuple(renamed.get(name, name) for name in layer.inputs)) for layer in kept)
+    layers = tuple(
+        structs.replace(layer, inputs=tuple(renamed.get(name, name) for name in layer.inputs)) for layer in kept
+    )
     folded: dict[str, LayerWeights] = {}
     for name, values in weights.items():
         if name in foldable:
@@ -76,7 +78,7 @@ def _is_foldable(graph: Graph, layer: Layer) -> bool:
 
 
 def _without_statistics(layer: Layer) -> Layer:
-    return replace(layer, op=Affine()) if isinstance(layer.op, BatchNorm) else layer
+    return structs.replace(layer, op=Affine()) if isinstance(layer.op, BatchNorm) else layer
 
 
 def digital_weights(graph: Graph, weights: Weights) -> Weights:

@@ -1,8 +1,10 @@
 """Loads the points of a sweep: a file -> a spec for each, one after the other; what is wrong with many is told once."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import structs
 
 from cimspec.diag import CimError, Diagnostic, Diagnostics, Severity, in_reading_order
 from cimspec.spec.bind import Loaded, load_module, parsed
@@ -62,7 +64,8 @@ class Findings:
     def all(self) -> tuple[Diagnostic, ...]:
         """The findings in reading order, each with a note on where in the sweep."""
         return in_reading_order(
-            replace(each, notes=(*each.notes, self._note(at, count))) for each, at, count in self._found.values()
+            structs.replace(each, notes=(*each.notes, self._note(at, count)))
+            for each, at, count in self._found.values()
         )
 
     def _note(self, at: tuple[str, ...], count: int) -> str:

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import structs
 
 from cimspec.diag import Span, fail
 from cimspec.graph.graph import Graph
@@ -113,7 +114,7 @@ def name_layers(file: OnnxFile, builder: Builder, name: str, span: Span | None) 
 
 
 def _renamed(layer: Layer, names: Mapping[str, str]) -> Layer:
-    return replace(layer, name=names[layer.name], inputs=tuple(names[each] for each in layer.inputs))
+    return structs.replace(layer, name=names[layer.name], inputs=tuple(names[each] for each in layer.inputs))
 
 
 def _float_weights(

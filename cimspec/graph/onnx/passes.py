@@ -10,6 +10,7 @@ from dataclasses import replace
 from types import UnionType
 
 import numpy as np
+from msgspec import structs
 
 from cimspec.graph.graph import Graph
 from cimspec.graph.layer import (
@@ -53,7 +54,7 @@ def drop_needless_relus(builder: Builder) -> None:
     first, *others = builder.layers.values()
     readers = [layer for layer in others if first.name in layer.inputs]
     if builder.keeps_codes and all(_is_before_codes(builder, layer) for layer in readers):
-        builder.layers[first.name] = replace(first, op=Input(signed=False))
+        builder.layers[first.name] = structs.replace(first, op=Input(signed=False))
     graph = Graph("", tuple(builder.layers.values()))
     nonnegative = nonnegative_layers(graph)
 
@@ -97,7 +98,7 @@ def _leave_out(builder: Builder, kind: type[Op] | UnionType, is_needless: Callab
     renamed: dict[str, str] = {}
     kept: dict[str, Layer] = {}
     for number, layer in builder.layers.items():
-        layer = replace(layer, inputs=tuple(renamed.get(name, name) for name in layer.inputs))
+        layer = structs.replace(layer, inputs=tuple(renamed.get(name, name) for name in layer.inputs))
         if isinstance(layer.op, kind) and is_needless(kept[layer.inputs[0]], layer):
             renamed[number] = layer.inputs[0]
         else:

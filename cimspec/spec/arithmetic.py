@@ -36,7 +36,7 @@ def combined(node: Binary, left: Quantity, right: Quantity) -> Quantity:
         case "*":
             return bounded(left.value * right.value, multiplied(left.dimension, right.dimension), node.span)
         case "/":
-            if right.value == 0:
+            if not right.value:
                 raise ArithmeticFault("CIM226", "division by zero", node.span, f"`{right.span.text}` is 0")
             dimension = multiplied(left.dimension, raised(right.dimension, -1))
             return bounded(left.value / right.value, dimension, node.span)
@@ -114,6 +114,8 @@ def function_of(call: Call, numbers: Sequence[Quantity]) -> Quantity:
             label = f"this is {spell_quantity(number)}"
             raise ArithmeticFault("CIM226", "only numbers above 0 have a logarithm", number.span, label)
         return Quantity(binary_logarithm(number.value), PLAIN, call.span)
+    if number.value.denominator == 1:
+        return Quantity(number.value, PLAIN, call.span)
     return Quantity(Fraction(ceil(number.value) if name == "ceil" else floor(number.value)), PLAIN, call.span)
 
 

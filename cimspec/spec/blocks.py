@@ -21,6 +21,7 @@ from cimspec.lang import (
     Let,
     Number,
     Pin,
+    Quantity,
     Repeat,
     Section,
     Setting,
@@ -29,6 +30,7 @@ from cimspec.lang import (
     Word,
 )
 from cimspec.spec.base import SpecModel
+from cimspec.spec.dimensions import PLAIN
 from cimspec.spec.fields import Block, Choice, Entry, Extents, FromFile, Items, Scalar, entries, kind_of
 from cimspec.spec.model_errors import report_model_errors
 from cimspec.spec.values import convert_value, one_of
@@ -108,14 +110,20 @@ def _bind_digits(
     if not isinstance(statement, Assign):
         return False
     value, entry = statement.value, known.get(statement.name.text)
-    if entry is None or not isinstance(value, Number) or value.unit is not None or not value.text.isdigit():
+    if entry is None:
+        return False
+    if isinstance(value, Number) and value.unit is None and value.text.isdigit():
+        number = int(value.text)
+    elif isinstance(value, Quantity) and value.dimension == PLAIN and value.value.denominator == 1:
+        number = value.value.numerator
+    else:
         return False
     name, kind, span = entry.name, entry.type, value.span
     if isinstance(kind, Extents):
         draft.spans[name, 0] = binding.spans[(*place.path, name, 0)] = span
-        draft.values[name] = (int(value.text),)
+        draft.values[name] = (number,)
     elif isinstance(kind, Scalar) and kind.type is int and kind.measured is None:
-        draft.values[name] = int(value.text)
+        draft.values[name] = number
     else:
         return False
     draft.spans[name] = binding.spans[(*place.path, name)] = span

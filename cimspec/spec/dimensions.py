@@ -26,7 +26,7 @@ def multiplied(left: Powers, right: Powers) -> Powers:
 
 def raised(base: Powers, power: int) -> Powers:
     """The dimension of a power; of a quotient with power -1."""
-    return tuple((dimension, exponent * power) for dimension, exponent in base) if power else PLAIN
+    return tuple((dimension, exponent * power) for dimension, exponent in base) if base and power else PLAIN
 
 
 def fits(found: Powers, measured: Measured | None) -> bool:

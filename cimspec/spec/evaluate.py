@@ -32,7 +32,6 @@ from cimspec.spec.reserved import FUNCTIONS, METRICS
 from cimspec.spec.scopes import Ambiguous, Scope, words_in
 from cimspec.units import UNITS, convert
 
-MAX_DEPTH = 120  # of brackets and powers; the parser has a bound of its own, this one keeps the stack
 MAX_STEPS = 400_000  # of work on a file, a microsecond or two each: no text of 64 KB keeps us busy for a second
 STEPS_PER_CHARACTER = 6  # of a longer file: what is written out there, `1+1+1`, is evaluated
 OPERATION, FAULT = 15, 40  # steps that an operation, and reporting that it comes to nothing, take
@@ -69,18 +68,7 @@ class Evaluator:
             self.spend(value)
         if isinstance(value, PLAIN_VALUES):
             return value
-        if isinstance(value, Word):
-            return self._word(value, scope)
-        if self._depth == 0:
-            self._outermost = value
-        if self._depth >= MAX_DEPTH:
-            self.diagnostics.error("CIM107", f"more than {MAX_DEPTH} levels of brackets", value.span)
-            return Wrong(value.span)
-        self._depth += 1
-        try:
-            return self._compound(value, scope)
-        finally:
-            self._depth -= 1
+        return self._word(value, scope) if isinstance(value, Word) else self._compound(value, scope)
 
     def named(self, value: Value, scope: Scope) -> Value:
         """What a `let` names. A number's unit is looked at here, so that it is told whether or not the name is used."""
@@ -89,9 +77,16 @@ class Evaluator:
         return Wrong(found.span) if is_unknown else found
 
     def _compound(self, value: Value, scope: Scope) -> Value:
+        if self._depth == 0:
+            self._outermost = value
+        self._depth += 1  # by recursion: the parser bounds the height of values
+        try:
+            return self._binary(value, scope) if isinstance(value, Binary) else self._parts(value, scope)
+        finally:
+            self._depth -= 1
+
+    def _parts(self, value: Value, scope: Scope) -> Value:
         match value:
-            case Binary():
-                return self._binary(value, scope)
             case Negated():
                 return self._negated(value, scope)
             case Range(low=low, high=high):
@@ -259,6 +254,8 @@ class Evaluator:
             self.diagnostics.error("CIM228", message, argument.name.span, label=label)
             return None
         value = self.value(argument.value, scope)
+        if isinstance(value, Quantity):
+            return [value]
         found = [self.number(item, scope) for item in (value.items if isinstance(value, ListValue) else [value])]
         if all(isinstance(number, Quantity) for number in found):
             return [number for number in found if isinstance(number, Quantity)]

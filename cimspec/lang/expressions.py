@@ -70,7 +70,7 @@ class Values(Cursor):
             high = self.expression()
             self.height = max(height, self.height) + 1
             return Range(value, high, self.span_from(first))
-        return self.shape(value, first) if self.is_times() else value
+        return self.shape(value, first) if self.texts[self.at] == "x" and self.is_times() else value
 
     def is_times(self) -> bool:
         """Whether the `x` of a shape comes."""
@@ -136,7 +136,9 @@ class Values(Cursor):
         if self.depth > MAX_NESTING:
             raise self.too_deep(self.at)
         first = self.at
-        value = self.further(self.operand(), first, floor)
+        value = self.operand()
+        if self.kinds[self.at] in BINDING:
+            value = self.further(value, first, floor)
         self.depth -= 1
         return value
 
@@ -159,30 +161,27 @@ class Values(Cursor):
         """A number, a word, a call, an expression in brackets, or one of these with a sign."""
         first = self.at
         self.height = 0
+        self.at = first + 1
         match self.kinds[first]:
             case "number":
-                self.at += 1
                 return self.number_with_unit(first)
             case "name" if self.kinds[first + 1] == "(":
-                self.at += 1
                 arguments = self.arguments()
                 return Call(self.word(first), arguments, self.span_from(first))
             case "name":
-                self.at += 1
                 return self.word(first)
             case "(":
-                self.at += 1
                 value = self.expression()
                 self.take(")", label=self.only_expressions())
                 return value
             case "-" | "+" as sign if sign == "-" or self.kinds[first + 1] == "number":
                 return self.signed(sign, first)
             case _:
+                self.at = first
                 raise self.no_value()
 
     def signed(self, sign: str, first: int) -> Value:
-        """`-a`; the sign of a number alone is part of the number."""
-        self.at += 1
+        """`-a`; the sign, at `first`, of a number alone is part of the number."""
         operand = self.expression(SIGN)
         if isinstance(operand, Number) and self.kinds[first + 1] == "number":
             return Number(sign + operand.text, operand.unit, self.span_from(first))
@@ -196,8 +195,7 @@ class Values(Cursor):
     def number_with_unit(self, first: int) -> Number:
         """A number that has been read, and the unit after it if there is one."""
         kind = self.kinds[self.at]
-        has_unit = kind == "%" or (kind == "name" and self.takes_units and self.texts[self.at] != "x")
-        if not has_unit:
+        if kind != "%" and (kind != "name" or not self.takes_units or self.texts[self.at] == "x"):
             return self.number(first)
         self.at += 1
         return Number(self.number(first).text, self.word(self.at - 1), self.span_from(first))
@@ -206,7 +204,7 @@ class Values(Cursor):
         """The token at `index` as a number without a unit."""
         text, start = self.texts[index], self.starts[index]
         end = start + len(text)
-        if end - start > 2:  # `1e9` is harmless, `1_0` is not yet plain
+        if not text.isdigit() or end - start > MAX_NUMBER_LENGTH:
             if is_monstrous(text):
                 raise UnexpectedError("this number is too long", self.span(index), "write a shorter number", "CIM106")
             text = text.replace("_", "")

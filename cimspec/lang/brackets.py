@@ -3,7 +3,7 @@
 Taken out, they leave a text whose brackets pair, so that the parser need not ask.
 """
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from cimspec.diag import Diagnostics, Label, Span, written_instead
 from cimspec.lang.lexer import Tokens
@@ -16,8 +16,7 @@ OPENING, CLOSING = frozenset("{[("), frozenset("}])")
 BRACKETS = OPENING | CLOSING
 
 
-@dataclass(slots=True)
-class Pairing:
+class Pairing(Struct):
     """How the brackets of a text pair; numbers are indices of tokens."""
 
     opened: list[int] = field(default_factory=list)

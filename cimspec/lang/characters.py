@@ -6,7 +6,8 @@ Where the meaning is plain the parser goes on as if the right character stood th
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cimspec.diag import Diagnostics, Fix, Source, Span, written_instead
 from cimspec.lang.lexer import QUOTED
@@ -67,8 +68,7 @@ REPAIRS = {":": "=", ":=": "=", "\N{EN DASH}": "-"} | {
 """Pieces that stand for a token, and its kind."""
 
 
-@dataclass(frozen=True, slots=True)
-class Repair:
+class Repair(Struct, frozen=True):
     """What a piece is taken for: the kind of its token, and a text of the same length."""
 
     kind: str

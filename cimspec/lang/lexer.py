@@ -7,10 +7,11 @@ editors, highlighters.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate, compress, count
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from cimspec.diag import Source, Span
 
@@ -51,8 +52,7 @@ FIRST = {
 }
 
 
-@dataclass(slots=True)
-class Tokens:
+class Tokens(Struct):
     """The tokens of a text: three lists of one length.
 
     The kind of a symbol is the symbol itself; others are `name`, `number`, `text`, `comparison`; `line`, the end of a

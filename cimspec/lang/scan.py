@@ -5,8 +5,9 @@ be mended is, the rest is taken out, so that each mistake is told once.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
+
+from msgspec import Struct
 
 from cimspec.diag import Diagnostics, Source
 from cimspec.lang.brackets import BRACKETS, OPENING, unpaired
@@ -20,8 +21,7 @@ ROUND_OR_SQUARE = BRACKETS - {"{", "}"}
 LOOK_AHEAD = 5  # tokens of kind `end` after the last
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(Struct, frozen=True):
     """Tokens whose brackets pair, without ends of lines in lists and calls; and the offsets of all that was reported.
 
     The parser keeps silent about a statement that holds one of these: the mistake has been told.

@@ -4,11 +4,11 @@ Everything wrong with a block is reported in one go. Layers and files are bound 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
 from typing import TypeVar
 
+from msgspec import Struct, field
 from pydantic import ValidationError
 
 from cimspec.diag import Diagnostics, Label, Span, respelled, written_instead
@@ -40,16 +40,14 @@ Model = TypeVar("Model", bound=SpecModel)
 Path = tuple[str | int, ...]  # where a value is in the Spec: ("chip", "adc", "bits"), ("model", "layers", 3)
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(Struct, frozen=True):
     """What binding writes to: diagnostics, and the span of everything that was written."""
 
     diagnostics: Diagnostics
     spans: dict[Path, Span] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """The block being bound: its word, the span of its head, its path in the Spec."""
 
     word: str
@@ -61,8 +59,7 @@ class Place:
         return Place(section.kind.text, section.span, (*self.path, name))
 
 
-@dataclass(slots=True)
-class _Draft:
+class _Draft(Struct):
     """A block under construction: values by field name, fields that are wrong, and where each was written."""
 
     values: dict[str, object]

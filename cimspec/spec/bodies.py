@@ -19,7 +19,7 @@ from cimspec.lang import (
     Statement,
     Wrong,
 )
-from cimspec.spec.evaluate import Evaluator
+from cimspec.spec.evaluate import Evaluator, all_same
 from cimspec.spec.reserved import check_name
 from cimspec.spec.scopes import Named, Scope
 
@@ -57,8 +57,7 @@ def plain_section(section: Section, scope: Scope, evaluator: Evaluator) -> Secti
     body = section.body
     if body and not all(map(is_plain, body)):
         new = tuple(plain_statements(body, scope, evaluator))
-        if len(new) != len(body) or any(a is not b for a, b in zip(new, body, strict=True)):
-            body = new
+        body = body if all_same(new, body) else new
     if body is section.body and shape is section.shape:
         return section
     return structs.replace(section, shape=shape, body=body)
@@ -97,7 +96,7 @@ def plain_statement(statement: Statement, scope: Scope, evaluator: Evaluator) ->
             return statement if found is value else structs.replace(statement, value=found)
         case Pin(values=values):
             values = tuple(evaluator.value(value, scope) for value in values)
-            return statement if values == statement.values else structs.replace(statement, values=values)
+            return statement if all_same(values, statement.values) else structs.replace(statement, values=values)
         case Section():
             evaluator.spend(statement.kind)
             return plain_section(without_arguments(statement, evaluator), scope, evaluator)

@@ -4,7 +4,9 @@ What holds neither comes back as it is. Arithmetic is in fractions, so `56 us` i
 of what is no power of two is rounded. Bounds on results, entries and work are checked before memory is taken.
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
+from operator import is_
 
 from msgspec import structs
 
@@ -38,6 +40,11 @@ OPERATION, FAULT = 15, 40  # steps that an operation, and reporting that it come
 MAX_FAULTS = 10_000  # a mistake in a repeat is found in every round
 PLAIN_VALUES = (Number, Text, Quantity, Wrong)  # what evaluation leaves as it is
 MAX_ENTRIES = 10_000  # of a list and those in it
+
+
+def all_same(new: Sequence[object], old: Sequence[object]) -> bool:
+    """Whether these are the same objects: then what they are part of may stay as it is."""
+    return len(new) == len(old) and all(map(is_, new, old))
 
 
 class Evaluator:
@@ -102,7 +109,7 @@ class Evaluator:
                 return self._function(value, scope)
             case Call(arguments=arguments):
                 values = [self.value(argument.value, scope) for argument in arguments]
-                if all(new is old.value for new, old in zip(values, arguments, strict=True)):
+                if all_same(values, [argument.value for argument in arguments]):
                     return value
                 replaced = (structs.replace(old, value=new) for new, old in zip(values, arguments, strict=True))
                 return structs.replace(value, arguments=tuple(replaced))
@@ -111,7 +118,7 @@ class Evaluator:
     def _all(self, values: tuple[Value, ...], scope: Scope) -> tuple[Value, ...]:
         """All values; the same tuple if nothing in it had to be evaluated."""
         found = tuple(self.value(each, scope) for each in values)
-        return values if all(new is old for new, old in zip(found, values, strict=True)) else found
+        return values if all_same(found, values) else found
 
     def _whole(self, value: Value, parts: tuple[Value, ...]) -> Value:
         return Wrong(value.span) if any(isinstance(part, Wrong) for part in parts) else value

@@ -5,10 +5,9 @@ the file itself, else from the files it imports.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from cimspec.diag import Diagnostics, Label, Span
 from cimspec.lang import (
@@ -27,7 +26,7 @@ from cimspec.lang import (
     Wrong,
 )
 from cimspec.spec.bodies import SWEEP, plain_section, plain_statement, without_arguments
-from cimspec.spec.evaluate import Evaluator
+from cimspec.spec.evaluate import Evaluator, all_same
 from cimspec.spec.expand_blocks import Block, Blocks, Expander
 from cimspec.spec.files import Module
 from cimspec.spec.reserved import check_block_name, check_name
@@ -36,8 +35,7 @@ from cimspec.spec.scopes import Ambiguous, Named, Scope, by_name, in_order
 Known = TypeVar("Known", Named, Block)
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(Struct, frozen=True):
     """What a file makes known to those that import it, what it imports itself included."""
 
     lets: Mapping[str, Named | Ambiguous]
@@ -49,8 +47,7 @@ class Names:
         return Scope(self.lets)
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluated:
+class Evaluated(Struct, frozen=True):
     """A module with plain statements, its names, and the sweeps of the file itself as they are written."""
 
     module: Module
@@ -96,8 +93,7 @@ class _Modules:
         statements = module.file.statements
         names = self._names(statements, [each.names for each in imports], lets)
         plain = tuple(self._statements(statements, names))
-        same = len(plain) == len(statements) and all(a is b for a, b in zip(plain, statements, strict=True))
-        file = module.file if same else structs.replace(module.file, statements=plain)
+        file = module.file if all_same(plain, statements) else structs.replace(module.file, statements=plain)
         sweeps = tuple(each for each in statements if isinstance(each, Section) and each.kind.text == SWEEP)
         return Evaluated(Module(file, tuple(each.module for each in imports)), names, sweeps)
 

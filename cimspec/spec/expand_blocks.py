@@ -6,15 +6,14 @@ its inputs, and nothing of the model around it. Every layer of a block knows its
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
-from msgspec import structs
+from msgspec import Struct, field, structs
 
 from cimspec.diag import Diagnostics, Fix, Label, Span, respelled
 from cimspec.lang import BlockDefinition, Let, Repeat, Section, Statement, Word
 from cimspec.spec.block_arguments import arguments_scope
 from cimspec.spec.bodies import Locals, plain_section, plain_statement, report_arguments, report_misplaced
-from cimspec.spec.evaluate import Evaluator
+from cimspec.spec.evaluate import Evaluator, all_same
 from cimspec.spec.layers import MAX_LAYERS, OPS, plain_name, unused
 from cimspec.spec.rounds import round_values
 from cimspec.spec.scopes import Ambiguous, Named, Scope
@@ -25,8 +24,7 @@ INPUT = "input"  # what a block calls its input unless it says otherwise
 LOST = "?"  # stands for a layer that an error, which was reported, keeps from being made
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """A block, with what is known where it is written."""
 
     definition: BlockDefinition
@@ -37,8 +35,7 @@ class Block:
 Blocks = Mapping[str, "Block | Ambiguous"]
 
 
-@dataclass(slots=True)
-class _Frame:
+class _Frame(Struct):
     """The body of the model, or of one use of a block."""
 
     prefix: str  # the name of the use; empty in the model
@@ -57,8 +54,7 @@ class _Frame:
         return self.prefix if name == "_" else f"{self.prefix}_{name.removeprefix('_')}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """Where in a body: which names of layers are known, and the round of the repeats around it."""
 
     frame: _Frame
@@ -114,8 +110,7 @@ class Expander:
         self._taken = {each.name.text for each in body if isinstance(each, Section) and each.name}
         frame = _Frame("", blocks, {}, is_extending=model.extends is not None)
         self._statements(body, _Place(frame, ({},)), scope)
-        same = len(self._body) == len(body) and all(a is b for a, b in zip(self._body, body, strict=True))
-        return model if same else structs.replace(model, body=tuple(self._body))
+        return model if all_same(self._body, body) else structs.replace(model, body=tuple(self._body))
 
     def _statements(self, body: Sequence[Statement], place: _Place, scope: Scope) -> None:
         lets: Locals | None = None
@@ -202,7 +197,7 @@ class Expander:
             needs_saying = first is not None and frame.last is None and section.kind.text != INPUT
             return (Word(first, section.span),) if needs_saying and first else None
         found = tuple(self._source(word, place) for word in section.sources)
-        return section.sources if all(a is b for a, b in zip(found, section.sources, strict=True)) else found
+        return section.sources if all_same(found, section.sources) else found
 
     def _source(self, word: Word, place: _Place) -> Word:
         """The layer that a name after `from` means. Names the model does not know are left to binding."""

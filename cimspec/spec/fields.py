@@ -4,21 +4,20 @@ A field added to a model can be written in a `.cim` file at once; its key is its
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
+from msgspec import Struct
 from pydantic.fields import FieldInfo
 
 from cimspec.spec.base import FileModel, NamedFile, OneOf, ProductModel, SpecModel
 from cimspec.units import Measured
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(Struct, frozen=True):
     """A number, a truth value or a text. `bounds` are the annotations that limit a number."""
 
     type: type
@@ -26,45 +25,39 @@ class Scalar:
     bounds: tuple[Ge | Gt | Le | Lt, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """One of a few words, each with the value it stands for; `more` gives words that are looked for if need be."""
 
     options: Mapping[str, object]
     more: Callable[[], tuple[str, ...]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Powers:
+class Powers(Struct, frozen=True):
     """A product of powers of a few words; `options` are the words."""
 
     options: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Items:
+class Items(Struct, frozen=True):
     """Several values of one type."""
 
     item: "FieldType"
 
 
-@dataclass(frozen=True, slots=True)
-class Extents:
+class Extents(Struct, frozen=True):
     """Numbers in the two directions of an image (2) or on its four sides (4); fewer are repeated."""
 
     item: Scalar
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """A block of its own; of several models the call's name, or the field `kind`, says which."""
 
     models: tuple[type[SpecModel], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FromFile:
+class FromFile(Struct, frozen=True):
     """A model that is read from a file, or names it; its path is what is written."""
 
     model: type[FileModel] | type[NamedFile]
@@ -73,8 +66,7 @@ class FromFile:
 FieldType = Scalar | Choice | Powers | Items | Extents | Block | FromFile
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A field as a user writes it."""
 
     key: str

@@ -4,8 +4,7 @@ Knows names and the order of layers; whether shapes fit is for graph building to
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from itertools import islice
+from itertools import groupby, islice
 from typing import get_args
 
 from msgspec import structs
@@ -77,15 +76,7 @@ def bind_model(section: Section, binding: Binding) -> ModelSpec | None:
     names = layer_names(layers)
     check_input_first(section, layers, binding.diagnostics)
     check_duplicates(layers, names, binding.diagnostics)
-    positions = {name: index for index, name in reversed(list(enumerate(names)))}
-    bound: list[LayerSpec | None] = []
-    for index, layer in enumerate(layers):
-        binding.spans["model", "layers", index] = layer.span
-    for index, layer in enumerate(layers):
-        for number, use in enumerate(layer.uses):
-            binding.spans["model", "layers", index, "use", number] = use
-        with binding.diagnostics.used_at(layer.uses) if layer.uses else nullcontext():
-            bound.append(bind_layer(index, layer, names, positions, binding))
+    bound = bind_layers(layers, names, binding)
     assert section.name is not None, "a model without a name was reported"
     draft = {"name": section.name.text, "weights": weights, "layers": tuple(layer for layer in bound if layer)}
     if binding.diagnostics.count > before or None in bound:
@@ -95,6 +86,21 @@ def bind_model(section: Section, binding: Binding) -> ModelSpec | None:
     except ValidationError as error:
         report_model_errors(error, ModelSpec, "model", section.span, {}, (), binding.diagnostics)
         return None
+
+
+def bind_layers(layers: Sequence[Section], names: Sequence[str], binding: Binding) -> list[LayerSpec | None]:
+    """All layers; None for those that are wrong, after reporting."""
+    positions = {name: index for index, name in reversed(list(enumerate(names)))}
+    bound: list[LayerSpec | None] = []
+    for index, layer in enumerate(layers):
+        binding.spans["model", "layers", index] = layer.span
+    for uses, alike in groupby(enumerate(layers), key=lambda numbered: numbered[1].uses):
+        with binding.diagnostics.used_at(uses):
+            for index, layer in alike:
+                for number, use in enumerate(uses):
+                    binding.spans["model", "layers", index, "use", number] = use
+                bound.append(bind_layer(index, layer, names, positions, binding))
+    return bound
 
 
 def bind_weights(statement: Assign, binding: Binding) -> WeightsFile | None:

@@ -91,12 +91,13 @@ def in_order(lets: Mapping[str, Let], diagnostics: Diagnostics) -> tuple[list[Le
     """Lets such that each comes after those that it uses; and those that come to no value as they use themselves."""
     ordered: dict[str, Let] = {}
     circular: dict[str, Let] = {}
+    uses = {name: [word for word in words_in(let.value) if word.text in lets] for name, let in lets.items()}
     for first in lets:
-        path = {first: iter(words_in(lets[first].value))} if first not in ordered else {}
+        path = {first: iter(uses[first])} if first not in ordered else {}
         while path:
             name = next(reversed(path))
             for used in path[name]:
-                if used.text in lets and used.text not in ordered:
+                if used.text not in ordered:
                     break
             else:
                 path.popitem()
@@ -107,7 +108,7 @@ def in_order(lets: Mapping[str, Let], diagnostics: Diagnostics) -> tuple[list[Le
                 ordered[name] = circular[name] = lets[name]
                 path.popitem()
             else:
-                path[used.text] = iter(words_in(lets[used.text].value))
+                path[used.text] = iter(uses[used.text])
     return list(ordered.values()), list(circular.values())
 
 

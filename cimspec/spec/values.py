@@ -4,10 +4,11 @@ Kinds of value, units and options are checked here; ranges are left to the model
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
 from typing import assert_never
+
+from msgspec import Struct
 
 from cimspec.diag import Diagnostics, Label, Span, respelled
 from cimspec.lang import Binary, Call, ListValue, Negated, Number, Quantity, Range, Shape, Text, Value, Word, Wrong
@@ -21,8 +22,7 @@ from cimspec.units import UNITS, Measured, convert, units_of
 MAX_RANGE = 1000  # entries of a range or a list; a bound on the memory that a few characters can take
 
 
-@dataclass(frozen=True, slots=True)
-class Converted:
+class Converted(Struct, frozen=True):
     """A value for pydantic, with the spans of its items if it has several."""
 
     value: object
@@ -198,8 +198,7 @@ def convert_powers(value: Value, type: Powers, name: str, diagnostics: Diagnosti
     return Converted({"factors": converted}, spans) if len(converted) == len(factors) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Factor:
+class Factor(Struct, frozen=True):
     """A part of a product with its power; right if `word` is a word."""
 
     word: Value

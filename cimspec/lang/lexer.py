@@ -71,6 +71,8 @@ class Tokens(Struct):
 
     def of_kinds(self, wanted: frozenset[str]) -> list[int]:
         """Indices of the tokens that are of one of these kinds."""
+        if wanted.isdisjoint(self.kinds):
+            return []
         return list(compress(count(), map(wanted.__contains__, self.kinds)))
 
     def drop(self, indices: set[int]) -> None:

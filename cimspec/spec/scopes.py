@@ -53,13 +53,15 @@ def words_in(value: Value) -> list[Word]:
     words: list[Word] = []
     open_values = [value]
     while open_values:
-        match open_values.pop():
+        open_value = open_values.pop()
+        if isinstance(open_value, Word):
+            words.append(open_value)
+            continue
+        match open_value:
             case Number():
                 pass
-            case Word() as word:
-                words.append(word)
-            case Binary(_, left, right):
-                open_values += (right, left)
+            case Binary():
+                open_values += (open_value.right, open_value.left)
             case Negated(operand=operand):
                 open_values.append(operand)
             case Range(low=low, high=high):

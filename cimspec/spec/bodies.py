@@ -87,10 +87,10 @@ def plain_statements(body: tuple[Statement, ...], scope: Scope, evaluator: Evalu
 
 def plain_statement(statement: Statement, scope: Scope, evaluator: Evaluator) -> Statement:
     """A statement with plain values."""
+    if isinstance(statement, Assign):
+        found = evaluator.value(statement.value, scope)
+        return statement if found is statement.value else Assign(statement.name, found, statement.span)
     match statement:
-        case Assign(value=value):
-            found = evaluator.value(value, scope)
-            return statement if found is value else structs.replace(statement, value=found)
         case Bound(value=value):
             found = evaluator.value(value, scope)
             return statement if found is value else structs.replace(statement, value=found)

@@ -93,6 +93,8 @@ class Evaluator:
             self._depth -= 1
 
     def _parts(self, value: Value, scope: Scope) -> Value:
+        if isinstance(value, Call) and value.function.text in FUNCTIONS:
+            return self._function(value, scope)
         match value:
             case Negated():
                 return self._negated(value, scope)
@@ -105,8 +107,6 @@ class Evaluator:
             case ListValue(items=items):
                 found = self._all(items, scope)
                 return value if found is items else self._bounded(ListValue(found, value.span))
-            case Call(function=function) if function.text in FUNCTIONS:
-                return self._function(value, scope)
             case Call(arguments=arguments):
                 values = [self.value(argument.value, scope) for argument in arguments]
                 if all_same(values, [argument.value for argument in arguments]):
@@ -158,10 +158,12 @@ class Evaluator:
 
     def number(self, value: Value, scope: Scope) -> Value:
         """A value in arithmetic: a `Quantity`, `Wrong` after reporting, or a metric and what is made of metrics."""
-        found = value if isinstance(value, Number) else self.value(value, scope)
+        if isinstance(value, Number):
+            return self.quantity(value)
+        found = self.value(value, scope)
+        if isinstance(found, Quantity):
+            return found
         match found:
-            case Quantity():
-                return found
             case Number():
                 return self.quantity(found)
             case Wrong():

@@ -56,23 +56,26 @@ def words_in(value: Value) -> list[Word]:
         open_value = open_values.pop()
         if isinstance(open_value, Word):
             words.append(open_value)
-            continue
-        match open_value:
-            case Number():
-                pass
-            case Binary():
-                open_values += (open_value.right, open_value.left)
-            case Negated(operand=operand):
-                open_values.append(operand)
-            case Range(low=low, high=high):
-                open_values += (high, low)
-            case Shape(sizes=parts) | ListValue(items=parts):
-                open_values += reversed(parts)
-            case Call(arguments=arguments):
-                open_values += (argument.value for argument in reversed(arguments))
-            case _:
-                pass
+        elif isinstance(open_value, Binary):
+            open_values += (open_value.right, open_value.left)
+        elif not isinstance(open_value, Number):
+            open_values += reversed(_parts(open_value))
     return words
+
+
+def _parts(value: Value) -> list[Value]:
+    """What a value other than a sum or product is made of."""
+    match value:
+        case Negated(operand=operand):
+            return [operand]
+        case Range(low=low, high=high):
+            return [low, high]
+        case Shape(sizes=parts) | ListValue(items=parts):
+            return list(parts)
+        case Call(arguments=arguments):
+            return [argument.value for argument in arguments]
+        case _:
+            return []
 
 
 def by_name(lets: Iterable[Let], diagnostics: Diagnostics) -> dict[str, Let]:

@@ -16,7 +16,8 @@ from cimspec.diag import Diagnostics, Source
 class SpecModel(BaseModel):
     """A validated block of a `.cim` file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    # Validators are built when they are needed: most files use a third of the models.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class FileModel(SpecModel):

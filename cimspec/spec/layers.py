@@ -27,7 +27,7 @@ from cimspec.spec.operations import (
     ProductSpec,
 )
 from cimspec.spec.values import convert_value
-from cimspec.spec.workload import LayerSpec, ModelSpec
+from cimspec.spec.workload import ModelSpec
 
 OPS: Mapping[str, type[SpecModel]] = {
     kind: op for op in get_args(get_args(OpSpec)[0]) for kind in get_args(op.model_fields["kind"].annotation)
@@ -88,10 +88,10 @@ def bind_model(section: Section, binding: Binding) -> ModelSpec | None:
         return None
 
 
-def bind_layers(layers: Sequence[Section], names: Sequence[str], binding: Binding) -> list[LayerSpec | None]:
-    """All layers; None for those that are wrong, after reporting."""
+def bind_layers(layers: Sequence[Section], names: Sequence[str], binding: Binding) -> list[dict[str, object] | None]:
+    """All layers, as LayerSpec takes them; None for those that are wrong, after reporting."""
     positions = {name: index for index, name in reversed(list(enumerate(names)))}
-    bound: list[LayerSpec | None] = []
+    bound: list[dict[str, object] | None] = []
     for index, layer in enumerate(layers):
         binding.spans["model", "layers", index] = layer.span
     for uses, alike in groupby(enumerate(layers), key=lambda numbered: numbered[1].uses):
@@ -204,7 +204,7 @@ def check_duplicates(layers: Sequence[Section], names: Sequence[str], diagnostic
 
 def bind_layer(
     index: int, layer: Section, names: Sequence[str], positions: Mapping[str, int], binding: Binding
-) -> LayerSpec | None:
+) -> dict[str, object] | None:
     """One layer, reading the layers before it; `positions` are those of all names."""
     path = ("model", "layers", index)
     diagnostics = binding.diagnostics
@@ -230,8 +230,7 @@ def bind_layer(
     op = bind_block(model, Place(kind, layer.span, path), body, binding, given={"kind": kind})
     if op is None or inputs is None:
         return None
-    # The models in OPS are the members of OpSpec; the checker cannot follow that.
-    return LayerSpec(name=names[index], inputs=inputs, op=op)  # type: ignore[arg-type]
+    return {"name": names[index], "inputs": inputs, "op": op}
 
 
 def layer_inputs(

@@ -1,6 +1,8 @@
 """Trees written as text and parsed are the same trees; whatever the text, there is a tree."""
 
+import cmath
 import gc
+import re
 from pathlib import Path
 
 import pytest
@@ -81,10 +83,12 @@ def test_operators_bind_as_in_python(case):
     text = operands[0] + "".join(
         f" {operator} {operand}" for operator, operand in zip(operators, operands[1:], strict=True)
     )
-    python = text.replace("^", "**")
+    python = re.sub(r"(\d)", r"\1.0", text).replace("^", "**")  # whole numbers would grow without end: 2**3**3**3**3
     try:
         wanted = eval(python, {"a": 5.0})
     except (OverflowError, ZeroDivisionError):
+        return
+    if not cmath.isfinite(wanted):
         return
     (statement,) = parsed(f"v = {text}")
     try:

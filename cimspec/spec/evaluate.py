@@ -39,6 +39,7 @@ STEPS_PER_CHARACTER = 6  # of a longer file: what is written out there, `1+1+1`,
 OPERATION, FAULT = 15, 40  # steps that an operation, and reporting that it comes to nothing, take
 MAX_FAULTS = 10_000  # a mistake in a repeat is found in every round
 PLAIN_VALUES = (Number, Text, Quantity, Wrong)  # what evaluation leaves as it is
+ENTRIES = 8  # of a list are counted in a step
 MAX_ENTRIES = 10_000  # of a list and those in it
 
 
@@ -130,6 +131,7 @@ class Evaluator:
             items = open_lists.pop().items
             count += len(items)
             open_lists += (item for item in items if isinstance(item, ListValue))
+            self.spend(value, len(items) // ENTRIES + 1)
             if count > MAX_ENTRIES:
                 message = f"the list has more than {MAX_ENTRIES} entries, those of lists in it counted"
                 self.diagnostics.error("CIM227", message, value.span, label="write a shorter list")

@@ -5,6 +5,7 @@ Kinds of value, units and options are checked here; ranges are left to the model
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import islice
 from math import ceil, floor
 from typing import assert_never
 
@@ -181,7 +182,7 @@ def convert_choice(value: Value, type: Choice, name: str, diagnostics: Diagnosti
 
 def convert_powers(value: Value, type: Powers, name: str, diagnostics: Diagnostics) -> Converted | None:  # noqa: A002
     """A word, or a product of words, each with its power."""
-    factors = list(factors_of(value))
+    factors = list(islice(factors_of(value), len(type.options) + 1))  # of more, one is wrong or comes again
     if not all(isinstance(factor.word, Word) for factor in factors):
         wrong_kind(value, name, f"{one_of(list(type.options))}, or a product of them", diagnostics)
         return None
@@ -208,13 +209,11 @@ class Factor(Struct, frozen=True):
 
 def factors_of(value: Value) -> Iterator[Factor]:
     """`latency * energy^0.5`: what is multiplied, in order. What is neither product nor power is a factor itself."""
-    parts: list[Value] = []
-    while isinstance(value, Binary) and value.operator.text == "*":
-        parts.append(value.right)
-        value = value.left
-    for part in (value, *reversed(parts)):
+    parts = [value]
+    while parts:  # one by one, without recursion: names can make products as deep, and of as many factors, as they like
+        part = parts.pop()
         if isinstance(part, Binary) and part.operator.text == "*":
-            yield from factors_of(part)
+            parts += (part.right, part.left)
         else:
             yield factor_of(part)
 

@@ -1,12 +1,14 @@
 """Small texts that would come to too much: refused with a diagnostic, fast, and before memory is taken."""
 
 import resource
+import subprocess
+import sys
 import time
 
 import pytest
 
 from cimspec.diag import CimError
-from tests.spec.conftest import CHIP, MODEL
+from tests.spec.conftest import CHIP, MODEL, SEARCH
 
 PAIRS = "\n".join(f"block b{n + 1}(n) {{ b{n}(n); b{n}(n) }}" for n in range(30))
 
@@ -19,6 +21,26 @@ BOMBS = {
     "doubling lists": (
         "let a0 = [1, 1]\n" + "\n".join(f"let a{n + 1} = [a{n}, a{n}]" for n in range(40)) + CHIP + MODEL,
         "CIM227",
+    ),
+    "lists in each other": (
+        "let a0 = [1]\n" + "\n".join(f"let a{n + 1} = [a{n}]" for n in range(3200)) + CHIP + MODEL,
+        "CIM234",
+    ),
+    "doubling products of metrics": (
+        "let a0 = latency\n"
+        + "\n".join(f"let a{n + 1} = a{n} * a{n}" for n in range(60))
+        + CHIP
+        + MODEL
+        + SEARCH.replace("search {", "search { minimize = a60;"),
+        "CIM205",
+    ),
+    "products of metrics in each other": (
+        "let a0 = latency\n"
+        + "\n".join(f"let a{n + 1} = area * a{n}" for n in range(2500))
+        + CHIP
+        + MODEL
+        + SEARCH.replace("search {", "search { minimize = a2500;"),
+        "CIM205",
     ),
     "doubling empty lists": (
         "let a0 = []\n" + "\n".join(f"let a{n + 1} = [a{n}, a{n}]" for n in range(40)) + CHIP + MODEL,
@@ -77,6 +99,26 @@ def test_a_bomb_is_refused(loaded, name):
 def test_a_long_chain_of_lets_is_no_bomb(loaded):
     chain = "\n".join(f"let a{n} = a{n + 1} + 1" for n in range(2000)) + "\nlet a2000 = 1"
     assert loaded(chain + CHIP.replace("rows = 64", "rows = a0") + MODEL).spec.chip.crossbar.rows == 2001
+
+
+IN_A_SMALL_STACK = """
+import sys, threading
+from cimspec.spec import load
+threading.stack_size(1 << 20)
+thread = threading.Thread(target=load, args=[sys.argv[1]])
+thread.start()
+thread.join()
+"""
+
+
+@pytest.mark.parametrize("value", ["-a#", "a# * area", "area * a#", "a# ^ 2", "a#..3"])
+def test_names_put_values_into_each_other_without_end(tmp_path, value):
+    # What takes such a value apart by recursion overflows the stack, which ends the process: so it is one of its own.
+    lets = "let a0 = latency\n" + "".join(f"let a{n + 1} = {value.replace('#', str(n))}\n" for n in range(20_000))
+    path = tmp_path / "deep.cim"
+    path.write_text(lets + CHIP + MODEL, encoding="utf-8")
+    ended = subprocess.run([sys.executable, "-c", IN_A_SMALL_STACK, path], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_as_many_layers_as_a_model_may_have(loaded):

@@ -161,6 +161,7 @@ class Evaluator:
     def number(self, value: Value, scope: Scope) -> Value:
         """A value in arithmetic: a `Quantity`, `Wrong` after reporting, or a metric and what is made of metrics."""
         if isinstance(value, Number):
+            self._steps += 1
             return self.quantity(value)
         found = self.value(value, scope)
         if isinstance(found, Quantity):

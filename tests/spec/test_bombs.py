@@ -22,6 +22,10 @@ BOMBS = {
         "let a0 = [1, 1]\n" + "\n".join(f"let a{n + 1} = [a{n}, a{n}]" for n in range(40)) + CHIP + MODEL,
         "CIM227",
     ),
+    "the largest of a long list, many times": (
+        "let a = [" + "1, " * 9000 + "1]\n" + "\n".join(f"let b{n} = max(a)" for n in range(1500)) + CHIP + MODEL,
+        "CIM234",
+    ),
     "lists in each other": (
         "let a0 = [1]\n" + "\n".join(f"let a{n + 1} = [a{n}]" for n in range(3200)) + CHIP + MODEL,
         "CIM234",

@@ -33,6 +33,7 @@ OF_VALUES = frozenset(
 """Codes whose place is a value: where the names in it got theirs belongs to the finding."""
 
 MAX_KEPT = 200  # nobody reads more, and a file that is no spec could give a million
+MAX_FOUND = 10_000
 MAX_COMPARED = 30_000  # words, for all suggestions together: some microseconds each
 
 
@@ -63,6 +64,11 @@ class Diagnostics:
     def count(self) -> int:
         """How many have been found so far."""
         return self._count
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether so much is wrong that looking for more takes time only: a mistake in a repeat is in every round."""
+        return self._count > MAX_FOUND
 
     def error(
         self,

@@ -37,7 +37,6 @@ from cimspec.units import UNITS, convert
 MAX_STEPS = 400_000  # of work on a file, a microsecond or two each: no text of 64 KB keeps us busy for a second
 STEPS_PER_CHARACTER = 6  # of a longer file: what is written out there, `1+1+1`, is evaluated
 OPERATION, FAULT = 15, 40  # steps that an operation, and reporting that it comes to nothing, take
-MAX_FAULTS = 10_000  # a mistake in a repeat is found in every round
 PLAIN_VALUES = (Number, Text, Quantity, Wrong)  # what evaluation leaves as it is
 ENTRIES = 8  # of a list are counted in a step
 MAX_ENTRIES = 10_000  # of a list and those in it
@@ -62,7 +61,7 @@ class Evaluator:
     def spend(self, value: Value | Word, steps: int = 1) -> None:
         """Count work. Raises `CimError` where it is more than any spec needs (CIM234), or all is wrong."""
         self._steps += steps
-        if self.diagnostics.count > MAX_FAULTS:
+        if self.diagnostics.is_hopeless:
             self.diagnostics.raise_if_errors()
         if self._steps > self._most:
             message = "the file comes to too much once its blocks and repeats are expanded"
@@ -268,7 +267,9 @@ class Evaluator:
         value = self.value(argument.value, scope)
         if isinstance(value, Quantity):
             return [value]
-        found = [self.number(item, scope) for item in (value.items if isinstance(value, ListValue) else [value])]
+        items = value.items if isinstance(value, ListValue) else (value,)
+        self.spend(argument.value, len(items))
+        found = [self.number(item, scope) for item in items]
         if all(isinstance(number, Quantity) for number in found):
             return [number for number in found if isinstance(number, Quantity)]
         if not any(isinstance(number, Wrong) for number in found):

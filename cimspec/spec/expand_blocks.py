@@ -20,6 +20,7 @@ from cimspec.spec.scopes import Ambiguous, Named, Scope
 
 MAX_NESTED = 100
 USE, ROUND = 30, 10  # what a use and a round take, as steps of the evaluator
+CHARACTERS = 50  # of the name of a layer are made in a step
 INPUT = "input"  # what a block calls its input unless it says otherwise
 LOST = "?"  # stands for a layer that an error, which was reported, keeps from being made
 
@@ -76,6 +77,11 @@ class _Place(Struct, frozen=True):
         for names, number in zip(self.known[1:], self.rounds, strict=True):
             suffix = f"_{number}{suffix}"
             names[name + suffix] = layer
+
+
+def entries_of(*lists: Sequence[object] | None) -> int:
+    """How many entries the lists have together."""
+    return sum(len(each) for each in lists if each)
 
 
 class Expander:
@@ -135,7 +141,7 @@ class Expander:
 
     def _section(self, section: Section, place: _Place, scope: Scope) -> None:
         kind = section.kind.text
-        self._evaluator.spend(section.kind)
+        self._evaluator.spend(section.kind, 1 + entries_of(section.body, section.sources, section.arguments))
         block = place.frame.blocks.get(kind)
         if isinstance(block, Block):
             self._use(section, block, place, scope)
@@ -181,13 +187,18 @@ class Expander:
                 self._report_taken(section.name, place.known[0][section.name.text])
             place.define(section.name.text, whole)
             self._named.setdefault(whole, section.name.span)
-            self._taken.add(whole)
+            self._take(whole, section.name)
             return section.name if whole == section.name.text else Word(whole, section.name.span)
         if not frame.prefix:
             return None
         whole = unused(frame.whole(plain_name(section.kind.text, frame.position)), self._taken)
-        self._taken.add(whole)
+        self._take(whole, section.kind)
         return Word(whole, section.kind.span)
+
+    def _take(self, name: str, at: Word) -> None:
+        """Give a name in the model to something, so that nothing else gets it."""
+        self._taken.add(name)
+        self._evaluator.spend(at, len(name) // CHARACTERS)
 
     def _sources(self, section: Section, place: _Place) -> tuple[Word, ...] | None:
         """What a layer reads, by the names in the model."""
@@ -225,7 +236,7 @@ class Expander:
     def _use(self, use: Section, block: Block, place: _Place, scope: Scope) -> None:
         """The layers of one use of a block."""
         definition = block.definition
-        self._evaluator.spend(use.kind, USE)
+        self._evaluator.spend(use.kind, USE + entries_of(definition.inputs, definition.parameters))
         place.frame.last, before = LOST, place.frame.last  # until all of it is known
         may_be = self._may_be_used(use, definition)
         inputs = self._inputs(use, definition, place, before) if may_be else None
@@ -284,7 +295,7 @@ class Expander:
             if use.name.text in place.known[0]:
                 self._report_taken(use.name, place.known[0][use.name.text])
                 return None
-        self._taken.add(whole)
+        self._take(whole, use.kind)
         return whole
 
     def _report_taken(self, name: Word, layer: str) -> None:

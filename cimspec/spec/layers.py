@@ -100,6 +100,8 @@ def bind_layers(layers: Sequence[Section], names: Sequence[str], binding: Bindin
                 for number, use in enumerate(uses):
                     binding.spans["model", "layers", index, "use", number] = use
                 bound.append(bind_layer(index, layer, names, positions, binding))
+                if binding.diagnostics.is_hopeless:
+                    return bound
     return bound
 
 

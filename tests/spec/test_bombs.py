@@ -22,6 +22,31 @@ BOMBS = {
         "let a0 = [1, 1]\n" + "\n".join(f"let a{n + 1} = [a{n}, a{n}]" for n in range(40)) + CHIP + MODEL,
         "CIM227",
     ),
+    "a long body of plain fields, many times": (
+        "block b(n) { linear { " + "features = 1; " * 4000 + "} }\n" + model("repeat 9000 { b(1) }"),
+        "CIM234",
+    ),
+    "many wrong fields, many times": (
+        "block b(n) { linear { " + "".join(f"f{n} = 1; " for n in range(4000)) + "} }\n" + model("repeat 90 { b(1) }"),
+        "CIM203",
+    ),
+    "many inputs, many times": (
+        f"block b(n) from {', '.join(f'x{n}' for n in range(8000))} {{ relu }}\n" + model("repeat 9000 { b(1) }"),
+        "CIM234",
+    ),
+    "many sources, many times": (
+        f"block b(n) {{ linear l {{ features = 4 }}; concat from {', '.join(['l'] * 8000)} }}\n"
+        + model("repeat 4900 { b(1) }"),
+        "CIM234",
+    ),
+    "a long name, many times": (
+        f"block b(n) {{ relu {'a' * 60_000} }}\n" + model("repeat 9000 { b(1) }"),
+        "CIM234",
+    ),
+    "a long name of a use": (
+        "block b(n) { repeat 9000 { relu } }\n" + model(f"b {'a' * 60_000}(1)"),
+        "CIM234",
+    ),
     "the largest of a long list, many times": (
         "let a = [" + "1, " * 9000 + "1]\n" + "\n".join(f"let b{n} = max(a)" for n in range(1500)) + CHIP + MODEL,
         "CIM234",

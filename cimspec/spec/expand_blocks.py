@@ -20,6 +20,7 @@ from cimspec.spec.scopes import Ambiguous, Named, Scope
 
 MAX_NESTED = 100
 USE, ROUND = 30, 10  # what a use and a round take, as steps of the evaluator
+MAX_SHOWN = 8  # names of inputs in a message
 CHARACTERS = 50  # of the name of a layer are made in a step
 INPUT = "input"  # what a block calls its input unless it says otherwise
 LOST = "?"  # stands for a layer that an error, which was reported, keeps from being made
@@ -317,7 +318,8 @@ class Expander:
         if use.sources is not None or len(wanted) > 1:
             given = len(use.sources) if use.sources else 1
             message = f"`{use.kind.text}` reads {len(wanted)} layer{'s' * (len(wanted) > 1)}, not {given}"
-            label = f"write `from {', '.join(word.upper() for word in wanted)}`"
+            shown = wanted if len(wanted) <= MAX_SHOWN else [*wanted[:MAX_SHOWN], "..."]
+            label = f"write `from {', '.join(word.upper() for word in shown)}`"
             self._error("CIM232", message, use.span, label=label, related=related)
             return None
         before = self._current(use, place, last)

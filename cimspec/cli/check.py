@@ -1,5 +1,6 @@
 """Commands that only read: `validate`, `explain`, `list`."""
 
+import gc
 import sys
 from typing import Annotated
 
@@ -22,12 +23,15 @@ def validate(
 
     Example: cimspec validate specs/quickstart.cim --format concise
     """
+    from cimspec.lang.parser import no_collection
     from cimspec.validation import validated
 
     if fix:
         _fix(spec, overrides or [])
     try:
-        found = validated(spec, overrides or ())
+        with no_collection():
+            found = validated(spec, overrides or ())
+            gc.freeze()  # it is kept until the process ends
     except CimError as error:
         _report(error.diagnostics, style)
         raise typer.Exit(INPUT_IS_WRONG) from None

@@ -80,11 +80,6 @@ class _Place(Struct, frozen=True):
             names[name + suffix] = layer
 
 
-def entries_of(*lists: Sequence[object] | None) -> int:
-    """How many entries the lists have together."""
-    return sum(len(each) for each in lists if each)
-
-
 class Expander:
     """Expands one model."""
 
@@ -142,7 +137,8 @@ class Expander:
 
     def _section(self, section: Section, place: _Place, scope: Scope) -> None:
         kind = section.kind.text
-        self._evaluator.spend(section.kind, 1 + entries_of(section.body, section.sources, section.arguments))
+        entries = len(section.body or ()) + len(section.sources or ()) + len(section.arguments or ())
+        self._evaluator.spend(section.kind, 1 + entries)
         block = place.frame.blocks.get(kind)
         if isinstance(block, Block):
             self._use(section, block, place, scope)
@@ -237,7 +233,7 @@ class Expander:
     def _use(self, use: Section, block: Block, place: _Place, scope: Scope) -> None:
         """The layers of one use of a block."""
         definition = block.definition
-        self._evaluator.spend(use.kind, USE + entries_of(definition.inputs, definition.parameters))
+        self._evaluator.spend(use.kind, USE + len(definition.inputs or ()) + len(definition.parameters))
         place.frame.last, before = LOST, place.frame.last  # until all of it is known
         may_be = self._may_be_used(use, definition)
         inputs = self._inputs(use, definition, place, before) if may_be else None

@@ -33,7 +33,7 @@ OF_VALUES = frozenset(
 """Codes whose place is a value: where the names in it got theirs belongs to the finding."""
 
 MAX_KEPT = 200  # nobody reads more, and a file that is no spec could give a million
-MAX_FOUND = 10_000
+MAX_FOUND = 10_000  # after so many, the rest of the file is not looked at
 MAX_COMPARED = 30_000  # words, for all suggestions together: some microseconds each
 
 

@@ -1,6 +1,6 @@
 """The tree of a `.cim` file: what was written, with the span of every part; nothing is converted here.
 
-Nodes are structs, which take a seventh of the time of frozen dataclasses to make: long files have 200,000 of them. No
+Nodes are structs, which take a seventh of the time of named tuples to make: long files have 200,000 of them. No
 node is in a cycle, so garbage collection need not go through them; it knows of those that names can put into each other
 without end (`let b = -a`, `let c = -b` ...), as only such are taken apart without recursion.
 """

@@ -120,7 +120,7 @@ class Heads(Values):
         kind = self.kinds[self.at]
         if kind == "(" and self.is_called(self.at):
             return self.rest(first, name, None, self.arguments())
-        if kind in SIZE_STARTS or (kind == "name" and self.texts[self.at + 1] == "x" and self.is_size(self.at)):
+        if kind in SIZE_STARTS or (kind == "name" and self.is_size(self.at)):
             self.takes_units = False
             start = self.at
             shape = self.shape(self.expression(), start)

@@ -26,14 +26,15 @@
 #define CIM_BITS_TILE 32
 #define CIM_WORDS_TILE 16
 
-typedef enum { CIM_BITS, CIM_BYTES, CIM_WORDS, CIM_TABLES, CIM_SUMS } cim_format;
+typedef enum { CIM_BITS, CIM_BYTES, CIM_WORDS, CIM_TABLES, CIM_SUMS, CIM_NIBBLES } cim_format;
 /* Packed cells of one tile; rows are padded with zeros.
    BITS    [rows / 16][cell_bits][signs][32] uint16: row `16 i + b` in bit b; the second sign counts negative
    BYTES   [rows / 4][16][4] int8, or uint8 where cells have 8 bits and one sign: digits are below 128 then
    WORDS   [rows / 2][16][2] int16
    TABLES  no tiles; for each output [signs][cell_bits][rows / 6] uint8: row `6 i + b` in bit b
+   NIBBLES no tiles; for each output [signs][cell_bits / 2][rows / 4] uint8: row `4 i + b` in bit b, next bits in 4 + b
    SUMS    as WORDS; any five cells of a column add up within 16 bits
-   BITS, TABLES and SUMS take inputs bit by bit; BITS and TABLES need a conversion for 16-bit sums. */
+   All but BYTES and WORDS take inputs bit by bit; BITS, TABLES and NIBBLES need a conversion for 16-bit sums. */
 
 typedef enum { CIM_SUM, CIM_SHIFT, CIM_ROUND } cim_conversion;
 /* SUM     the sum itself
@@ -98,7 +99,7 @@ typedef cim_function *cim_multiply;
 
 cim_function cim_multiply_portable, cim_multiply_avx2; /* WORDS */
 cim_function cim_multiply_avx512;                     /* BYTES, WORDS */
-cim_function cim_multiply_bits, cim_multiply_tables, cim_multiply_sums;
+cim_function cim_multiply_bits, cim_multiply_tables, cim_multiply_nibbles, cim_multiply_sums;
 
 /* `total += sums * lsb + constants` for [vectors, outputs], each operation rounded to float64 where it is one. */
 void cim_add_integers(const int32_t *sums, ptrdiff_t vectors, ptrdiff_t outputs, int64_t lsb, const int64_t *constants,
@@ -122,10 +123,12 @@ static inline ptrdiff_t cim_tile_bytes(cim_format format, int32_t rows, int32_t 
     }
 }
 
-/* Bytes of one output's cells, for TABLES. */
-static inline ptrdiff_t cim_column_bytes(int32_t rows, int32_t cell_bits, int32_t signs)
+/* Bytes of one output's cells, for TABLES and NIBBLES. */
+static inline ptrdiff_t cim_column_bytes(cim_format format, int32_t rows, int32_t cell_bits, int32_t signs)
 {
-    return (ptrdiff_t)((rows + 5) / 6) * cell_bits * signs;
+    if (format == CIM_TABLES)
+        return (ptrdiff_t)((rows + 5) / 6) * cell_bits * signs;
+    return (ptrdiff_t)((rows + 3) / 4) * ((cell_bits + 1) / 2) * signs;
 }
 
 /* Bytes of one line of packed inputs: the digits of one step. */

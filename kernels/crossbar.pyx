@@ -16,6 +16,7 @@ cdef extern from "crossbar.h":
         CIM_WORDS
         CIM_TABLES
         CIM_SUMS
+        CIM_NIBBLES
 
     ctypedef struct cim_adc:
         int32_t conversion, half, shift, lowest, highest, rounding
@@ -61,7 +62,8 @@ cdef extern from "crossbar.h":
     int cim_multiply_bits(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
     int cim_multiply_sums(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
     int cim_multiply_tables(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
-    Py_ssize_t cim_column_bytes(int32_t, int32_t, int32_t) nogil
+    int cim_multiply_nibbles(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
+    Py_ssize_t cim_column_bytes(cim_format, int32_t, int32_t, int32_t) nogil
     void cim_add_integers(const int32_t*, Py_ssize_t, Py_ssize_t, int64_t, const int64_t*, int64_t*) nogil
     void cim_add_reals(const int32_t*, Py_ssize_t, Py_ssize_t, double, const double*, double*) nogil
     int cim_has_avx2()
@@ -70,7 +72,14 @@ cdef extern from "crossbar.h":
     int cim_has_tables()
     int cim_has_sums()
 
-FORMATS = {"bits": CIM_BITS, "bytes": CIM_BYTES, "words": CIM_WORDS, "tables": CIM_TABLES, "sums": CIM_SUMS}
+FORMATS = {
+    "bits": CIM_BITS,
+    "bytes": CIM_BYTES,
+    "words": CIM_WORDS,
+    "tables": CIM_TABLES,
+    "nibbles": CIM_NIBBLES,
+    "sums": CIM_SUMS,
+}
 
 # Lines from which on looking sums up pays: with fewer, tables take longer to make than 16-bit dot products.
 cdef Py_ssize_t FEWEST_SUMMED_LINES = 128
@@ -86,7 +95,7 @@ def instruction_sets():
 def forms(str instructions):
     """The forms of cells that an instruction set of this machine can read."""
     if instructions != "avx512":
-        return ("words",)
+        return ("words", "nibbles") if instructions == "avx2" else ("words",)
     has = {"bits": cim_has_bits(), "tables": cim_has_tables(), "sums": cim_has_sums()}
     return ("words", "bytes", *(form for form, it_has in has.items() if it_has))
 
@@ -126,7 +135,7 @@ cdef class RowSet:
             not 1 <= rows <= MOST_LINES
             or not 1 <= cell_bits <= 8
             or not 1 <= signs <= 2
-            or (form in ("bits", "tables") and cell_bits > 4)
+            or (form in ("bits", "tables", "nibbles") and cell_bits > 4)
             or (form == "sums" and steps.shape[0] > 128)
         ):
             raise ValueError("rows, cell bits, signs or steps are out of range")
@@ -171,7 +180,7 @@ cdef class RowSet:
         cdef Py_ssize_t index
         cdef int32_t least = -1, most = 255 if self._set.format == CIM_BYTES else 32767
         cdef int64_t factor
-        if self._set.format in (CIM_BITS, CIM_TABLES, CIM_SUMS):
+        if self._set.format not in (CIM_BYTES, CIM_WORDS):
             least, most = 0, 1
         self._steps = <cim_step*>malloc(steps.shape[0] * sizeof(cim_step))
         if self._steps == NULL:
@@ -188,8 +197,8 @@ cdef class RowSet:
 
     cdef int _copy_planes(self, const int64_t[:, ::1] planes) except -1:
         cdef Py_ssize_t index, tiles, size, places, taken, width
-        if self._set.format == CIM_TABLES:
-            size = cim_column_bytes(self._set.rows, self._set.cell_bits, self._set.signs)
+        if self._set.format in (CIM_TABLES, CIM_NIBBLES):
+            size = cim_column_bytes(self._set.format, self._set.rows, self._set.cell_bits, self._set.signs)
         else:
             size = cim_tile_bytes(self._set.format, self._set.rows, self._set.cell_bits, self._set.signs)
         self._planes = <cim_plane*>malloc(planes.shape[0] * sizeof(cim_plane))
@@ -204,7 +213,7 @@ cdef class RowSet:
                 and 0 <= planes[index, 4] < MOST_LINES
             ):
                 raise ValueError("a plane begins outside of its cells, outputs or factors, or is empty")
-            if self._set.format == CIM_TABLES:
+            if self._set.format in (CIM_TABLES, CIM_NIBBLES):
                 places, taken = planes[index, 2], planes[index, 2] * size
             else:
                 width = 32 if self._set.format == CIM_BITS else 16
@@ -256,6 +265,8 @@ cdef class RowSet:
             return cim_multiply_bits
         if format == CIM_TABLES:
             return cim_multiply_tables
+        if format == CIM_NIBBLES:
+            return cim_multiply_nibbles
         if format == CIM_SUMS:
             return cim_multiply_sums
         if instructions == "avx512":

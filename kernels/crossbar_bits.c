@@ -4,8 +4,6 @@
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
-#include <immintrin.h>
-
 #define CIM_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bitalg")))
 #define CIM_LINES 16
 #define CIM_TILE CIM_BITS_TILE
@@ -15,6 +13,8 @@
 #define APART CIM_TARGET static __attribute__((noinline)) /* in one large function, gcc 12 spills accumulators */
 
 typedef int16_t cim_sum;
+
+#include "crossbar_vector512.h"
 
 #include "crossbar_short.h"
 

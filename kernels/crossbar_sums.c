@@ -7,8 +7,6 @@
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
-#include <immintrin.h>
-
 #define CIM_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,bmi2")))
 #define CIM_TILE CIM_WORDS_TILE
 #define INLINE CIM_TARGET static inline __attribute__((always_inline))
@@ -21,7 +19,7 @@
 #define LINES (LANES * BLOCKS)
 
 #include "crossbar_convert.h"
-#include "crossbar_transpose.h"
+#include "crossbar_vector512.h"
 
 int cim_has_sums(void) { return cim_has_avx512() && __builtin_cpu_supports("bmi2"); }
 

@@ -1,7 +1,7 @@
 """Pack planes for the compiled kernels: once, when cells are programmed.
 
-Five forms (kernels/crossbar.h): bits for counting, tables for looking up what bits of cells make of inputs, sums for
-looking up what bits of inputs make of cells, bytes for 8-bit and words for 16-bit dot products. Which of them an
+Six forms (kernels/crossbar.h): bits for counting, tables and nibbles for looking up what bits of inputs make of a few
+small cells, sums for the same of wide cells, bytes for 8-bit and words for 16-bit dot products. Which of them an
 instruction set has, and which is fastest there, is decided here.
 """
 
@@ -24,6 +24,7 @@ BITS_TILE = 32
 """Outputs side by side."""
 
 TABLE_ROWS = 6
+NIBBLE_ROWS = 4
 """Rows that one table holds."""
 
 SUMMED_ROWS = 5
@@ -46,7 +47,13 @@ class Form(StrEnum):
     BYTES = "bytes"
     WORDS = "words"
     TABLES = "tables"
+    NIBBLES = "nibbles"
     SUMS = "sums"
+
+    @property
+    def holds_columns(self) -> bool:
+        """Whether columns are packed one by one, not in tiles."""
+        return self in (Form.TABLES, Form.NIBBLES)
 
 
 @cache
@@ -120,6 +127,7 @@ def possible_forms(instructions: str, extent: Extent, *, is_short: bool) -> tupl
     fits_bytes = extent.fits_bytes and is_positive
     fits = {
         Form.TABLES: fits_bits,
+        Form.NIBBLES: fits_bits,
         Form.BITS: fits_bits,
         Form.SUMS: one_bit and extent.fits_sums,
         Form.BYTES: fits_bytes,
@@ -134,6 +142,8 @@ def fastest_form(instructions: str, extent: Extent, vectors: int, *, is_short: b
     counted = extent.cell_bits * extent.signs
     if Form.TABLES in possible and counted > 1 and vectors >= FEWEST_LOOKED_UP:
         return Form.TABLES
+    if Form.NIBBLES in possible and vectors >= FEWEST_LOOKED_UP:
+        return Form.NIBBLES
     if Form.BITS in possible and counted <= MOST_COUNTED_PLANES:
         return Form.BITS
     if Form.SUMS in possible:
@@ -166,7 +176,7 @@ def pack_planes(form: Form, planes: Sequence[Plane], extent: Extent) -> PackedPl
 
 def _pack_factors(form: Form, plane: Plane) -> npt.NDArray[np.int64]:
     """Factors of each tile's outputs, 0 where the plane has none."""
-    if form is Form.TABLES:
+    if form.holds_columns:
         return plane.factors
     tile = BITS_TILE if form is Form.BITS else TILE
     before = plane.first_output % tile
@@ -178,7 +188,10 @@ def _pack_factors(form: Form, plane: Plane) -> npt.NDArray[np.int64]:
 def _pack_plane(form: Form, plane: Plane, cell_bits: int, signs: int) -> npt.NDArray[Any]:
     """Tiles of outputs that begin at multiples of a tile's: `[tiles, ...]`, as crossbar.h orders each form."""
     if form is Form.TABLES:
-        return _pack_tables(plane.cells, cell_bits, signs)
+        return _pack_columns(plane.cells, cell_bits, signs, TABLE_ROWS)
+    if form is Form.NIBBLES:
+        pairs = _pack_columns(plane.cells, 2 * ceil_divide(cell_bits, 2), signs, NIBBLE_ROWS)
+        return np.ascontiguousarray(pairs[:, :, ::2] | pairs[:, :, 1::2] << NIBBLE_ROWS)
     rows, outputs = plane.cells.shape
     tile, group = (BITS_TILE, 16) if form is Form.BITS else (TILE, 4 if form is Form.BYTES else 2)
     before = plane.first_output % tile
@@ -201,15 +214,15 @@ def _pack_bits(padded: npt.NDArray[np.int16], tiles: int, cell_bits: int, signs:
     return np.ascontiguousarray(words).view("<u2")[..., 0].astype(np.uint16)
 
 
-def _pack_tables(cells: IntArray, cell_bits: int, signs: int) -> npt.NDArray[np.uint8]:
-    """Patterns of six rows: `[outputs, signs, cell_bits, rows / 6]`."""
+def _pack_columns(cells: IntArray, cell_bits: int, signs: int, table_rows: int) -> npt.NDArray[np.uint8]:
+    """Patterns of a table's rows: `[outputs, signs, cell_bits, rows / table_rows]`."""
     rows, outputs = cells.shape
-    padded = np.zeros((ceil_divide(rows, TABLE_ROWS) * TABLE_ROWS, outputs), np.int16)
+    padded = np.zeros((ceil_divide(rows, table_rows) * table_rows, outputs), np.int16)
     padded[:rows] = cells
     parts = [np.maximum(padded, 0), np.maximum(-padded, 0)][:signs]
     bits = np.stack([(part >> bit) & 1 for part in parts for bit in range(cell_bits)], axis=0)
-    grouped = bits.reshape(signs, cell_bits, -1, TABLE_ROWS, outputs)
-    patterns = (grouped << np.arange(TABLE_ROWS)[:, None]).sum(axis=3)
+    grouped = bits.reshape(signs, cell_bits, -1, table_rows, outputs)
+    patterns = (grouped << np.arange(table_rows)[:, None]).sum(axis=3)
     return np.ascontiguousarray(patterns.transpose(3, 0, 1, 2), np.uint8)
 
 

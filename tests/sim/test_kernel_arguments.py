@@ -86,7 +86,7 @@ def changed(array: np.ndarray, index: int, value: float) -> np.ndarray:
 FAR = 2**63 - 1
 
 WRONG_ROW_SETS: list[tuple[dict[str, Any], str]] = [
-    ({"form": "nibbles"}, "cells have no form nibbles"),
+    ({"form": "octets"}, "cells have no form octets"),
     ({"form": None}, "cells have no form None"),
     ({"rows": 0}, "out of range"),
     ({"rows": -1}, "out of range"),
@@ -106,6 +106,9 @@ WRONG_ROW_SETS: list[tuple[dict[str, Any], str]] = [
     ({"form": "bytes", "steps": step(0, 256, 0, 1)}, "shift, mask or part"),
     ({"form": "bits", "steps": step(0, 3, 0, 1)}, "shift, mask or part"),
     ({"form": "tables", "steps": step(0, -1, 0, 1)}, "shift, mask or part"),
+    ({"form": "nibbles", "steps": step(0, 3, 0, 1)}, "shift, mask or part"),
+    ({"form": "nibbles", "cell_bits": 5}, "cell bits"),
+    ({"form": "nibbles", "cells": np.zeros(9, np.uint8)}, "not all there"),
     ({"steps": step(0, 1, 0, 0)}, "no power of two"),
     ({"steps": step(0, 1, 0, 3)}, "no power of two"),
     ({"steps": step(0, 1, 0, -(2**31))}, "no power of two"),
@@ -162,6 +165,7 @@ WRONG_PRODUCTS: list[tuple[dict[str, Any], str]] = [
     ({"form": "bytes", "instructions": "portable"}, "cannot read this form"),
     ({"form": "bits", "instructions": "portable"}, "cannot read this form"),
     ({"form": "tables", "instructions": "portable"}, "cannot read this form"),
+    ({"form": "nibbles", "instructions": "portable"}, "cannot read this form"),
     ({"sums": np.zeros((2, 5), np.int32)}, "do not fit the cells"),
     ({"sums": np.zeros((3, 4), np.int32)}, "do not fit the cells"),
     ({"sums": np.zeros((3, 0), np.int32)}, "do not fit the cells"),

@@ -14,10 +14,10 @@ ROWS, COLUMNS = 64, 4096
 REPEATS = 20
 
 
-def in_c(avx512: bool) -> Callable[[], None]:
+def in_c(instructions: str) -> Callable[[], None]:
     """Fill a rectangle of cells with the C version."""
     out = np.empty((ROWS, COLUMNS), np.float32)
-    return lambda: noise.cell_normals(*KEY, 0, 0, out, avx512)
+    return lambda: noise.cell_normals(*KEY, 0, 0, out, instructions)
 
 
 def rate(draw: Callable[[], object]) -> float:
@@ -39,9 +39,8 @@ def largest_errors() -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    versions = {"numpy": lambda: normals(cell_words(KEY, range(ROWS), range(COLUMNS))), "C, portable": in_c(False)}
-    if noise.has_avx512():
-        versions["C, AVX-512"] = in_c(True)
+    versions = {"numpy": lambda: normals(cell_words(KEY, range(ROWS), range(COLUMNS)))}
+    versions |= {f"C, {name}": in_c(name) for name in reversed(noise.instruction_sets())}
     for name, draw in versions.items():
         print(f"{name:12} {rate(draw) / 1e6:7.0f} million normals per second")
     within, beyond = largest_errors()

@@ -4,12 +4,13 @@
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
-#include <immintrin.h>
+#include "noise_avx2.h"
 
 #define CIM_TARGET __attribute__((target("avx2")))
 #define CIM_LINES 4
 #define CIM_TILE CIM_WORDS_TILE
 #define CIM_TILES 2
+#define CIM_DRAWN(name) name##_avx2
 
 #include "crossbar_plain.h"
 

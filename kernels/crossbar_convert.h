@@ -1,6 +1,8 @@
 /* Conversion of 32-bit sums with AVX-512, 16 outputs at a time. Included by files that define CIM_TARGET, INLINE, APART
    and CIM_TILE, and whose sums are int32. */
 
+#include "noise_avx512.h"
+
 INLINE __m512i rounded(__m512 value, int rounding)
 {
     const __m512 half = _mm512_set1_ps(0.5f);

@@ -1,5 +1,5 @@
 /* Conversion in plain C, for the instruction sets that do without intrinsics there. Included ahead of
-   `crossbar_loop.h` by a file that defines CIM_TARGET. */
+   `crossbar_loop.h` by a file that defines CIM_TARGET and CIM_DRAWN(name), which has the names of noise.h. */
 
 #include <math.h>
 
@@ -17,30 +17,40 @@ CIM_TARGET static inline int32_t rounded(float value, int32_t rounding)
     }
 }
 
-CIM_TARGET static inline int32_t code_of(const cim_adc *adc, int32_t sum, float noise)
+/* Loops of one kind each, so that compilers make them wide. */
+#define EACH(CODE)                                                                                                     \
+    for (ptrdiff_t output = 0; output < outputs; output++)                                                             \
+        codes[output] = CODE;
+
+CIM_TARGET static inline float clipped(const cim_adc *adc, int32_t sum, float noise)
 {
-    if (adc->conversion == CIM_SUM)
-        return sum;
-    if (adc->conversion == CIM_SHIFT) {
-        const int32_t code = (sum + adc->half) >> adc->shift;
-        return code < adc->lowest ? adc->lowest : code > adc->highest ? adc->highest : code;
-    }
-    float value = (float)sum * adc->scale;
-    value = value + noise;
-    value = value < adc->clip_low ? adc->clip_low : value > adc->clip_high ? adc->clip_high : value;
-    return rounded((value - adc->zero) * adc->inverse, adc->rounding);
+    const float value = (float)sum * adc->scale + noise;
+    return value < adc->clip_low ? adc->clip_low : value > adc->clip_high ? adc->clip_high : value;
 }
 
-/* Normals of the group's outputs, lane by lane as `random.py` orders them. */
-CIM_TARGET static void group_normals(const cim_adc *adc, uint32_t group, uint64_t vector, uint32_t last, float *normals)
+CIM_TARGET static inline int32_t shifted(const cim_adc *adc, int32_t sum)
 {
-    for (uint32_t lane = 0; lane < 16; lane++) {
-        const uint32_t counter[4] = {group * 16 + lane, (uint32_t)vector, adc->row_set, last};
-        uint32_t words[4];
-        cim_philox(counter, adc->key, words);
-        for (int word = 0; word < 4; word++)
-            normals[word * 16 + lane] = cim_normal(words[word]);
-    }
+    const int32_t code = (sum + adc->half) >> adc->shift;
+    return code < adc->lowest ? adc->lowest : code > adc->highest ? adc->highest : code;
+}
+
+/* Codes of some sums, which become those of one step; `adc` is the caller's own, so that no store can change it. */
+CIM_TARGET static void codes_of(const cim_adc adc, const int32_t *restrict sums, const float *restrict noise,
+                                ptrdiff_t outputs, int32_t *restrict codes)
+{
+#define ROUNDED(ROUNDING) EACH(rounded((clipped(&adc, sums[output], noise[output]) - adc.zero) * adc.inverse, ROUNDING))
+    if (adc.conversion == CIM_SUM)
+        EACH(sums[output])
+    else if (adc.conversion == CIM_SHIFT)
+        EACH(shifted(&adc, sums[output]))
+    else if (adc.rounding == CIM_HALF_EVEN)
+        ROUNDED(CIM_HALF_EVEN)
+    else if (adc.rounding == CIM_HALF_UP)
+        ROUNDED(CIM_HALF_UP)
+    else if (adc.rounding == CIM_HALF_AWAY)
+        ROUNDED(CIM_HALF_AWAY)
+    else
+        ROUNDED(CIM_DOWN)
 }
 
 CIM_TARGET static void convert(const cim_row_set *set, const cim_plane *plane, const int32_t *squares,
@@ -51,6 +61,9 @@ CIM_TARGET static void convert(const cim_row_set *set, const cim_plane *plane, c
     const ptrdiff_t from = plane->first_output > start ? plane->first_output : start;
     const ptrdiff_t to = end < start + CIM_GROUP ? end : start + CIM_GROUP;
     const int32_t *factors = set->factors + plane->factors - plane->first_output / CIM_TILE * CIM_TILE;
+    CIM_DRAWN(cim_source) source;
+    if (squares)
+        CIM_DRAWN(cim_prepare)(&source, set->adc.key);
     for (ptrdiff_t vector = 0; vector < vectors; vector++) {
         int32_t total[CIM_GROUP] = {0};
         float noise[CIM_GROUP] = {0};
@@ -60,14 +73,17 @@ CIM_TARGET static void convert(const cim_row_set *set, const cim_plane *plane, c
                 const uint64_t index = first_vector + (uint64_t)vector;
                 const uint32_t last = (uint32_t)plane->number * 256 + (uint32_t)step + ((uint32_t)(index >> 32) << 24);
                 const float deviation = set->adc.noise * sqrtf((float)squares[line]);
-                group_normals(&set->adc, (uint32_t)group, index, last, noise);
+                CIM_DRAWN(cim_normals64)(&source, (uint32_t)group * CIM_GROUP_COUNTERS, (uint32_t)index,
+                                         set->adc.row_set, last, to - start, noise);
                 for (int output = 0; output < CIM_GROUP; output++)
                     noise[output] = deviation * noise[output];
             }
-            for (ptrdiff_t output = from - start; output < to - start; output++)
-                total[output] += set->step[step].factor * code_of(&set->adc, scratch[line * CIM_GROUP + output], noise[output]);
+            int32_t codes[CIM_GROUP];
+            codes_of(set->adc, scratch + line * CIM_GROUP + from - start, noise + from - start, to - from, codes);
+            for (ptrdiff_t output = 0; output < to - from; output++)
+                total[output] += set->step[step].factor * codes[output];
         }
         for (ptrdiff_t output = from; output < to; output++)
-            sums[vector * stride + output] += factors[output] * total[output - start];
+            sums[vector * stride + output] += factors[output] * total[output - from];
     }
 }

@@ -6,6 +6,7 @@
 #define CIM_LINES 1
 #define CIM_TILE CIM_WORDS_TILE
 #define CIM_TILES 2
+#define CIM_DRAWN(name) name##_portable
 
 #include "crossbar_plain.h"
 

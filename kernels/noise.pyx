@@ -1,6 +1,6 @@
 """Normal random numbers from counters, in C (noise.h): cells of a crossbar, read noise, and single words.
 
-Equal to `cimspec.sim.random` bit for bit. `avx512` asks for the 512-bit version; it is refused where the CPU has none.
+Equal to `cimspec.sim.random` bit for bit, by each instruction set; one that the CPU does not have is refused.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -9,16 +9,25 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 cdef extern from "noise.h" nogil:
     float cim_normal(uint32_t word)
     void cim_philox(const uint32_t* ctr, const uint32_t* key, uint32_t* out)
-    int cim_cpu_has_avx512()
     void cim_normal_line_portable(
         float* out, uint32_t start, uint32_t count, uint32_t c1, uint32_t c2, uint32_t c3, const uint32_t* key
     )
+
+cdef extern from "noise_avx2.h" nogil:
+    int cim_cpu_has_avx2()
+    void cim_normal_line_avx2(
+        float* out, uint32_t start, uint32_t count, uint32_t c1, uint32_t c2, uint32_t c3, const uint32_t* key
+    )
+
+
+cdef extern from "noise_avx512.h" nogil:
+    int cim_cpu_has_avx512()
     void cim_normal_line_avx512(
         float* out, uint32_t start, uint32_t count, uint32_t c1, uint32_t c2, uint32_t c3, const uint32_t* key
     )
 
 
-cdef inline void line(
+ctypedef void (*line_function)(
     float* out,  # OUT [count]
     uint32_t start,
     uint32_t count,
@@ -26,17 +35,20 @@ cdef inline void line(
     uint32_t c2,
     uint32_t c3,
     const uint32_t* key,  # IN [2]
-    bint avx512,
-) noexcept nogil:
-    if avx512:
-        cim_normal_line_avx512(out, start, count, c1, c2, c3, key)
-    else:
-        cim_normal_line_portable(out, start, count, c1, c2, c3, key)
+) noexcept nogil
 
 
-def has_avx512():
-    """Whether this CPU runs the 512-bit version."""
-    return bool(cim_cpu_has_avx512())
+cdef line_function line_by(str instructions) except NULL:
+    if instructions not in instruction_sets():
+        raise ValueError(f"this CPU has no instruction set {instructions}")
+    if instructions == "avx512":
+        return cim_normal_line_avx512
+    return cim_normal_line_avx2 if instructions == "avx2" else cim_normal_line_portable
+
+
+def instruction_sets():
+    """Those that this CPU has, the fastest first."""
+    return ("avx512",) * bool(cim_cpu_has_avx512()) + ("avx2",) * bool(cim_cpu_has_avx2()) + ("portable",)
 
 
 def philox(
@@ -78,18 +90,17 @@ def cell_normals(
     uint32_t first_row,
     uint32_t first_column,
     float[:, ::1] out,  # OUT [rows, columns]
-    bint avx512,
+    str instructions,
 ):
     """A normal for each cell of a rectangle: counter words (column, row, 0, 0)."""
     cdef uint32_t* key = [key0, key1]
     cdef Py_ssize_t row
-    if avx512 and not cim_cpu_has_avx512():
-        raise ValueError("this CPU has no AVX-512")
+    cdef line_function line = line_by(instructions)
     if out.shape[1] == 0:
         return
     with nogil:
         for row in range(out.shape[0]):
-            line(&out[row, 0], first_column, <uint32_t>out.shape[1], first_row + <uint32_t>row, 0, 0, key, avx512)
+            line(&out[row, 0], first_column, <uint32_t>out.shape[1], first_row + <uint32_t>row, 0, 0, key)
 
 
 def read_normals(
@@ -99,15 +110,14 @@ def read_normals(
     uint32_t row_set_start,
     uint32_t plane,
     float[:, :, ::1] out,        # OUT [vectors, steps, outputs]
-    bint avx512,
+    str instructions,
 ):
     """A normal for each read of each output: counter words (output, vector, row set, plane and step)."""
     cdef uint32_t* key = [key0, key1]
     cdef Py_ssize_t index, step
     cdef uint64_t vector
     cdef uint32_t high
-    if avx512 and not cim_cpu_has_avx512():
-        raise ValueError("this CPU has no AVX-512")
+    cdef line_function line = line_by(instructions)
     if vectors.shape[0] != out.shape[0]:
         raise ValueError("vectors and out differ in length")
     if out.shape[2] == 0:
@@ -125,5 +135,4 @@ def read_normals(
                     row_set_start,
                     plane * 256 + <uint32_t>step + high,
                     key,
-                    avx512,
                 )

@@ -1,11 +1,11 @@
 import numpy as np
 import numpy.typing as npt
 
-def has_avx512() -> bool: ...
+def instruction_sets() -> tuple[str, ...]: ...
 def philox(counters: npt.NDArray[np.uint32], key0: int, key1: int, out: npt.NDArray[np.uint32]) -> None: ...
 def normals(words: npt.NDArray[np.uint32], out: npt.NDArray[np.float32]) -> None: ...
 def cell_normals(
-    key0: int, key1: int, first_row: int, first_column: int, out: npt.NDArray[np.float32], avx512: bool
+    key0: int, key1: int, first_row: int, first_column: int, out: npt.NDArray[np.float32], instructions: str
 ) -> None: ...
 def read_normals(
     key0: int,
@@ -14,5 +14,5 @@ def read_normals(
     row_set_start: int,
     plane: int,
     out: npt.NDArray[np.float32],
-    avx512: bool,
+    instructions: str,
 ) -> None: ...

@@ -225,7 +225,7 @@ def cell_normals(key: Key, rows: range, columns: range) -> Floats:
     except ImportError:
         return normals(cell_words(key, rows, columns))
     found = np.empty((len(rows), len(columns)), np.float32)
-    noise.cell_normals(*key, rows.start, columns.start, found, noise.has_avx512())
+    noise.cell_normals(*key, rows.start, columns.start, found, noise.instruction_sets()[0])
     return found
 
 

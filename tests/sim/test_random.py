@@ -9,9 +9,9 @@ from cimspec.sim.random import Purpose, cell_words, normals, philox, read_normal
 
 MILLION = 1_000_000
 KEY = stream_key(seed=1, layer=0, purpose=Purpose.READ)
-ENGINES = [
-    pytest.param(False, id="portable"),
-    pytest.param(True, id="avx512", marks=pytest.mark.skipif(not noise.has_avx512(), reason="this CPU has no AVX-512")),
+INSTRUCTIONS = [
+    pytest.param(name, marks=pytest.mark.skipif(name not in noise.instruction_sets(), reason=f"this CPU has no {name}"))
+    for name in ("portable", "avx2", "avx512")
 ]
 
 
@@ -80,29 +80,29 @@ def test_single_normals_in_c_are_those_in_numpy():
     assert same_bits(found, normals(words))
 
 
-@pytest.mark.parametrize("avx512", ENGINES)
-def test_a_million_cells_in_c_are_those_in_numpy(avx512):
+@pytest.mark.parametrize("instructions", INSTRUCTIONS)
+def test_a_million_cells_in_c_are_those_in_numpy(instructions):
     found = np.empty((1000, 1000), np.float32)
-    noise.cell_normals(*KEY, 5, 0, found, avx512)
+    noise.cell_normals(*KEY, 5, 0, found, instructions)
     assert same_bits(found, normals(cell_words(KEY, range(5, 1005), range(1000))))
 
 
-@pytest.mark.parametrize("avx512", ENGINES)
+@pytest.mark.parametrize("instructions", INSTRUCTIONS)
 @pytest.mark.parametrize("columns", [range(0, 1), range(0, 64), range(63, 65), range(100, 300), range(7, 7)])
-def test_part_of_the_cells_is_part_of_the_whole(avx512, columns):
+def test_part_of_the_cells_is_part_of_the_whole(instructions, columns):
     whole = normals(cell_words(KEY, range(10), range(400)))
     assert same_bits(normals(cell_words(KEY, range(3, 9), columns)), whole[3:9, columns.start : columns.stop].copy())
     found = np.empty((6, len(columns)), np.float32)
-    noise.cell_normals(*KEY, 3, columns.start, found, avx512)
+    noise.cell_normals(*KEY, 3, columns.start, found, instructions)
     assert same_bits(found, whole[3:9, columns.start : columns.stop].copy())
 
 
-@pytest.mark.parametrize("avx512", ENGINES)
+@pytest.mark.parametrize("instructions", INSTRUCTIONS)
 @pytest.mark.parametrize("outputs", [1, 16, 64, 130])
-def test_read_noise_in_c_is_that_in_numpy(avx512, outputs):
+def test_read_noise_in_c_is_that_in_numpy(instructions, outputs):
     vectors = np.array([0, 3, 2**32 - 1, 2**33 + 1], np.int64)
     found = np.empty((4, 5, outputs), np.float32)
-    noise.read_normals(*KEY, vectors, 128, 3, found, avx512)
+    noise.read_normals(*KEY, vectors, 128, 3, found, instructions)
     assert same_bits(found, read_normals(KEY, outputs, vectors, 5, 128, 3))
 
 
@@ -179,10 +179,11 @@ def test_uniforms_lie_below_one():
     assert abs(uniforms(cell_words(KEY, range(1000), range(1000))).mean() - 0.5) < 5 / np.sqrt(12 * MILLION)
 
 
-def test_a_cpu_without_avx512_is_told():
+@pytest.mark.parametrize("instructions", ["avx2", "avx512", "sse", None])
+def test_a_cpu_without_these_instructions_is_told(instructions):
     out = np.empty((1, 1), np.float32)
-    if noise.has_avx512():
-        noise.cell_normals(0, 0, 0, 0, out, True)
+    if instructions in noise.instruction_sets():
+        noise.cell_normals(0, 0, 0, 0, out, instructions)
     else:
-        with pytest.raises(ValueError, match="no AVX-512"):
-            noise.cell_normals(0, 0, 0, 0, out, True)
+        with pytest.raises(ValueError, match=f"no instruction set {instructions}"):
+            noise.cell_normals(0, 0, 0, 0, out, instructions)

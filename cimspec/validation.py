@@ -1,6 +1,7 @@
 """Everything that can be said about a file without running anything: what `cimspec validate` and editors show.
 
-Its text, its fields, its hardware, its network's shapes, the weights and data in its files, the points of its sweep.
+Its text, its fields, its hardware, its network's shapes, what its search asks for, the weights and data in its
+files, the points of its sweep.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 from cimspec.diag import CimError, Diagnostic
 from cimspec.graph import Graph, open_model
 from cimspec.lang.parser import no_collection
-from cimspec.spec import BuiltinData, Loaded, ModelSpec, load, load_points
+from cimspec.spec import BuiltinData, Loaded, ModelSpec, load, load_points, search_checks
 from cimspec.spec.files import Texts
 from cimspec.spec.points import Findings
 
@@ -29,8 +30,18 @@ def validated(path: str | Path, overrides: Sequence[str] = (), texts: Texts | No
     with no_collection():
         loaded = load(path, overrides, texts)
         graph = open_model(loaded.spec, loaded.spans).graph
+    check_search(loaded, graph)
     found = (*loaded.warnings, *check_files(loaded, graph))
     return Validated(loaded, graph, (*found, *check_points(path, overrides, loaded, found, texts)))
+
+
+def check_search(loaded: Loaded, graph: Graph) -> None:
+    """Raises `CimError` for a search that makes no sense, as far as its spec tells; of a sweep, its points do."""
+    spec = loaded.spec
+    if spec.search and not loaded.points:
+        search_checks.check_search(
+            spec.search, spec.chip, [layer.name for layer in graph.crossbar_layers], loaded.spans
+        )
 
 
 def check_files(loaded: Loaded, graph: Graph) -> tuple[Diagnostic, ...]:
@@ -76,6 +87,7 @@ def check_points(
         if point.loaded:
             try:
                 graph = open_model(point.loaded.spec, point.loaded.spans).graph
+                check_search(point.loaded, graph)
                 found = (*point.loaded.warnings, *check_weights(point.loaded, graph))
             except CimError as error:
                 found = error.diagnostics

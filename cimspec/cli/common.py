@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cimspec.cli.boundary import show
+from cimspec.diag import Diagnostic
 from cimspec.spec import Loaded, load
 
 if TYPE_CHECKING:
@@ -46,14 +47,20 @@ OnDevice = Annotated[
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="of the training and the search")]
 
 
-def open_spec(path: str, overrides: list[str] | None, *, weights: bool = False) -> Loaded:
-    """Load and check a spec, its network's shapes included; warnings go to stderr. With `weights`, their file, too."""
+def open_spec(path: str, overrides: list[str] | None, *, runs: bool = False) -> Loaded:
+    """Load and check a spec, its network's shapes included; warnings go to stderr.
+
+    For commands that train and search, its search and the file of its weights, too.
+    """
     from cimspec.graph import open_model
-    from cimspec.validation import check_weights
+    from cimspec.validation import check_search, check_weights
 
     loaded = load(path, overrides or ())
     graph = open_model(loaded.spec, loaded.spans).graph
-    found = check_weights(loaded, graph) if weights else ()
+    found: tuple[Diagnostic, ...] = ()
+    if runs:
+        check_search(loaded, graph)
+        found = check_weights(loaded, graph)
     show((*loaded.warnings, *found))
     return loaded
 

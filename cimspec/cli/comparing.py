@@ -53,7 +53,7 @@ def compare(
 
     Example: cimspec compare specs/quickstart.cim --set search.seeds=5 --workers 2
     """
-    loaded = open_spec(spec, overrides, weights=True).spec
+    loaded = open_spec(spec, overrides, runs=True).spec
     from cimspec.pipeline.comparing import compare as compare_spec
     from cimspec.quant.device import torch_device
     from cimspec.report import comparison_table, write_comparison

@@ -57,7 +57,7 @@ def run(
 
     Example: cimspec run specs/quickstart.cim --seed 1 --out runs/first
     """
-    opened = open_spec(spec, overrides, weights=True)
+    opened = open_spec(spec, overrides, runs=True)
     loaded = opened.spec
     if opened.points and seeds > 1:
         raise typer.BadParameter("a sweep runs each of its points with one seed: leave out `--seeds`")

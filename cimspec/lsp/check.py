@@ -10,7 +10,7 @@ from cimspec.lsp.project import files_of
 from cimspec.spec import Loaded, OnnxModelSpec
 from cimspec.spec.bind import load_module
 from cimspec.spec.files import Texts, parsed_modules
-from cimspec.validation import check_files, check_points
+from cimspec.validation import check_files, check_points, check_search
 
 FRAGMENT = "CIM217"  # a part is missing: files that are imported need not be whole
 
@@ -42,6 +42,7 @@ class Checker:
         try:
             loaded, _ = load_module(module, path.stem, (), diagnostics)
             graph, found = self._network(path, loaded)
+            check_search(loaded, graph)
             found = (*loaded.warnings, *found)
             found += check_points(path, (), loaded, found, texts)
         except CimError as error:

@@ -5,6 +5,7 @@ from typing import assert_never
 from cimspec.cost import Cost
 from cimspec.diag import fail
 from cimspec.spec.search import Metric, Objective
+from cimspec.spec.search_checks import without_constants
 
 
 def metric_value(cost: Cost, metric: Metric) -> float:
@@ -30,11 +31,8 @@ def metric_value(cost: Cost, metric: Metric) -> float:
 def known(value: float | None, metric: Metric) -> float:
     """The value, or the diagnostic that the chip gives none."""
     if not value:
-        fail(
-            "CIM608",
-            f"the search asks for `{metric}`, and the chip gives no constants for it",
-            help=f"give the {metric} of `crossbar`, `adc` and `dac`, or make something else small",
-        )
+        message, help_text = without_constants(metric)
+        fail("CIM608", message, help=help_text)
     return value
 
 

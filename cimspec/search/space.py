@@ -25,6 +25,7 @@ from cimspec.search.pipeline import FloatArray, Pipeline
 from cimspec.sim import Converter
 from cimspec.spec.chip import AdcRange, Chip, WeightMode
 from cimspec.spec.search import Metric, SearchSpec
+from cimspec.spec.search_checks import has_one_precision, why_not
 
 IntArray = npt.NDArray[np.int64]
 
@@ -111,8 +112,10 @@ def build_space(graph: Graph, chip: Chip, search: SearchSpec) -> Space:
         for activation_bits in search.activation_bits
     }
     metrics = search.metrics
-    if chip.weights is WeightMode.RELOADED and Metric.AREA in metrics:
-        fail("CIM608", "the area of a chip whose weights are reloaded is the same for all policies")
+    for metric in metrics:
+        if refusal := why_not(metric, chip):
+            message, help_text = refusal
+            fail("CIM608", message, help=help_text)
     costs = {
         precision: _layer_costs(compile_program(graph, graph.uniform(*precision), chip), metrics)
         for precision in widths | set(kept.values())
@@ -139,7 +142,7 @@ def build_space(graph: Graph, chip: Chip, search: SearchSpec) -> Space:
 
 
 def _more_choice(search: SearchSpec) -> str:
-    if len(search.weight_bits) * len(search.activation_bits) == 1:
+    if has_one_precision(search):
         return "allow more `weight_bits` and `activation_bits`"
     return "`keep` fewer layers, or allow bits that differ in what they take on this chip"
 

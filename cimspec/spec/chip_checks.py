@@ -10,7 +10,7 @@ from cimspec.spec.base import SpecModel
 from cimspec.spec.blocks import Binding
 from cimspec.spec.chip import Adc, Chip, Crossbar, Dac, WeightMode
 from cimspec.spec.fields import entries
-from cimspec.spec.tile import Digital, Memory, Network
+from cimspec.spec.tile import Digital, Memory, Network, Tile
 
 BLOCKS: Mapping[str, type[SpecModel]] = {
     "crossbar": Crossbar,
@@ -19,6 +19,7 @@ BLOCKS: Mapping[str, type[SpecModel]] = {
     "digital": Digital,
     "network": Network,
     "memory": Memory,
+    "tile": Tile,
 }
 NEEDS = (
     ("digital.lanes", ("digital.cycle",), "lanes work in cycles"),

@@ -231,15 +231,24 @@ def test_options_that_another_one_beats_in_all_metrics_are_left_out(mode: tuple[
             assert not better
 
 
-def test_a_chip_that_does_not_say_its_energy_has_no_space():
+@pytest.mark.parametrize(
+    ("overrides", "metric"), [((), Metric.ENERGY), (RESIDENT, Metric.AREA), (ENERGIES, Metric.AREA)]
+)
+def test_what_the_chip_does_not_say_makes_no_space(overrides: tuple[str, ...], metric: Metric):
     with pytest.raises(CimError, match="CIM608"):
-        space_of(quickstart("search.minimize=energy"))
+        space_of(quickstart(*overrides, f"search.minimize={metric}"))
+
+
+def test_constants_that_count_nothing_in_a_schedule_are_found_by_compiling_it():
+    spec = resident("search.minimize=energy", "chip.digital.mac_energy=1 pJ")  # of attention, which VGG-8 has none of
     with pytest.raises(CimError, match="CIM608"):
-        space_of(resident("search.minimize=area"))
-    with pytest.raises(CimError, match="CIM608"):
-        space_of(quickstart(*ENERGIES, "search.minimize=area"))
+        space_of(spec)
 
 
 def test_where_nothing_differs_there_is_nothing_to_choose():
     with pytest.raises(CimError, match="CIM609"):
         space_of(quickstart("search.weight_bits=[8]", "search.activation_bits=[8]"))
+    # All inputs are applied at once: 7 bits take what 8 do, and a column's sum, 64 x 3 x 255 < 2^16, is exact.
+    alike = quickstart("chip.dac.bits=8", "chip.adc.bits=16", "search.weight_bits=[8]", "search.activation_bits=[7, 8]")
+    with pytest.raises(CimError, match=r"CIM609 .* every layer has one precision"):
+        space_of(alike)

@@ -9,6 +9,7 @@ import os
 import pickle
 import re
 import socket
+import sys
 from functools import lru_cache
 from types import ModuleType
 from typing import Any, NoReturn
@@ -17,6 +18,7 @@ import cimspec
 from cimspec.diag import fail
 from cimspec.pipeline.executors.packing import answer
 from cimspec.pipeline.executors.processes import environment
+from cimspec.pipeline.executors.ray_room import TASK_CPUS, without_room
 from cimspec.pipeline.executors.repeating import Death, RepeatingExecutor
 
 QUEUED = 1000
@@ -24,14 +26,17 @@ QUEUED = 1000
 
 CONNECT_SECONDS = 10.0
 
+LOOK_AFTER = 10.0
+"""Seconds without an answer, after which it is looked whether the cluster can take a task at all."""
+
 
 class RayExecutor(RepeatingExecutor):
     """Tasks on a Ray cluster.
 
     The cluster is the one at `address` (or in the environment variable RAY_ADDRESS), or one that is started on this
     machine, with `workers` CPUs or all, and ends with the executor. A Ray that this process is connected to already is
-    used as it is, and left connected. Nodes have the driver's versions of Python, Ray and cimspec. Raises `CimError`:
-    CIM902, CIM907.
+    used as it is, and left connected. One without room for a task is waited for, and stderr says so. Nodes have the
+    driver's versions of Python, Ray and cimspec. Raises `CimError`: CIM902, CIM907.
     """
 
     def __init__(self, address: str | None = None, workers: int | None = None) -> None:
@@ -40,9 +45,10 @@ class RayExecutor(RepeatingExecutor):
         self._is_ours = not self._ray.is_initialized()
         if self._is_ours:
             _connect(self._ray, address or os.environ.get("RAY_ADDRESS"), workers)
-        self._remote = self._ray.remote(max_retries=0, num_cpus=1)(answer_on_node)
+        self._remote = self._ray.remote(max_retries=0, num_cpus=TASK_CPUS)(answer_on_node)
         self._running: dict[Any, int] = {}
         self._shared_ref: list[Any] = []
+        self._told: str | None = None  # of a lack of room, which is told again where it has changed
 
     def _packed(self, value: object) -> bytes:
         return bytes(self._ray.cloudpickle.dumps(value))  # takes the driver's own `__main__` along
@@ -55,9 +61,16 @@ class RayExecutor(RepeatingExecutor):
 
     def _wait(self) -> list[tuple[int, bytes | Death]]:
         tasks = list(self._running)
-        self._ray.wait(tasks, num_returns=1)
+        while not self._ray.wait(tasks, num_returns=1, timeout=LOOK_AFTER)[0]:
+            self._tell_of_room()
         ready, _ = self._ray.wait(tasks, num_returns=len(tasks), timeout=0)
         return [(self._running.pop(task), self._outcome(task)) for task in ready]
+
+    def _tell_of_room(self) -> None:
+        found = without_room(self._ray)
+        if found and found != self._told:
+            print(found, file=sys.stderr, flush=True)
+        self._told = found
 
     def _outcome(self, task: Any) -> bytes | Death:
         errors = self._ray.exceptions

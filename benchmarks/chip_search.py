@@ -1,18 +1,22 @@
 """What it costs, and what it brings, that a search looks at the simulated chip instead of the quantized network alone.
 
-    python benchmarks/chip_search.py [SPEC] [--seeds 3] [--json]
+    python benchmarks/chip_search.py [SPEC] [--seeds 3] [--quick] [--json]
 
 Each training seed is searched twice, with the same budgets. Time is that of the methods' searches, evaluations
 included. Then both `rl` searches meet at equal speed: for every limit on divergence, the slower one of their two
 finalists says how fast policies have to be, and each search gives the policy that it likes best among those. Both are
 fine-tuned alike and executed on the test split on five chips that no search saw.
+
+Stderr says what is being done and how long it takes. `--quick` takes `specs/tiny.cim` with noisy cells and trains
+little: it tells that all works, and nothing else.
 """
 
 import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import mean, stdev
 from tempfile import TemporaryDirectory
@@ -34,6 +38,22 @@ from cimspec.spec.search import Method
 
 ROOT = Path(__file__).parents[1]
 
+HEADERS = ("seed", "limit", "blind", "chip", "blind accuracy (%)", "chip accuracy (%)", "difference (pp)")
+
+QUICK = (
+    *("chip.adc.range=calibrated", "chip.device.program_sigma=5 %"),
+    *("training.epochs=3", "training.finetune_epochs=1", "search.methods=[rl]", "search.kl_limits=[0.1, 0.2]"),
+)
+
+
+@contextmanager
+def step(text: str) -> Iterator[None]:
+    """Say what is done, and, when it is, how long it took."""
+    print(f"{text} ...", end=" ", file=sys.stderr, flush=True)
+    start = time.perf_counter()
+    yield
+    print(f"{time.perf_counter() - start:.1f} s", file=sys.stderr, flush=True)
+
 
 def looking_at(spec: Spec, on: EvaluateOn) -> Spec:
     """The spec with evaluations on the chip or on the quantized network."""
@@ -45,9 +65,13 @@ def searched(spec: Spec, seed: int, folder: Path, on: EvaluateOn) -> tuple[Conte
     """The contest, the trials of every method, and the seconds that their searches took."""
     chosen = looking_at(spec, on)
     assert chosen.search
-    contest = Contest.of(Workbench.prepare(chosen, seed, folder, no_progress), chosen.search, None)
+    with step(f"seed {seed}, {on}: training and calibration"):
+        contest = Contest.of(Workbench.prepare(chosen, seed, folder, no_progress), chosen.search, None)
+    trials = {}
     start = time.perf_counter()
-    trials = {method: contest.run(method, seed).trials for method in chosen.search.methods}
+    for method in chosen.search.methods:
+        with step(f"seed {seed}, {on}: {method}, {chosen.search.budget} evaluations"):
+            trials[method] = contest.run(method, seed).trials
     return contest, trials, time.perf_counter() - start
 
 
@@ -65,22 +89,29 @@ def compared(spec: Spec, seed: int) -> dict[str, Any]:
         contest, chip_trials, chip_s = searched(spec, seed, Path(folder), EvaluateOn.CHIP)
         both = (blind_trials[Method.RL], chip_trials[Method.RL])
         duels = []
-        with contest.bench as bench, blind.bench:
+        with contest.bench, blind.bench:
             for goal in contest.goals:
-                baseline = goal.objective(contest.baseline.values)
-                finalists = [finalist(trials, goal) for trials in both]
-                objective = max(goal.objective(each.values) for each in finalists if each)
-                found = [as_good(trials, goal, objective) for trials in both]
-                accuracies = [
-                    bench.test_correct(bench.candidate(trial.policy)).mean(axis=1).tolist() for trial in found
-                ]
-                duels.append({
-                    "limit": str(goal.limit),
-                    "speedups": [baseline / goal.objective(trial.values) for trial in found],
-                    "blind": accuracies[0],
-                    "chip": accuracies[1],
-                })  # fmt: skip
+                with step(f"seed {seed}, {goal.limit}: fine-tuning and test"):
+                    duels += duel(contest, goal, both)
     return {"seed": seed, "blind_s": blind_s, "chip_s": chip_s, "duels": duels}
+
+
+def duel(contest: Contest, goal: Goal, both: Sequence[Sequence[Trial]]) -> list[dict[str, Any]]:
+    """What both searches bring at equal speed; nothing where neither meets the limit."""
+    bench = contest.bench
+    finalists = [found for trials in both if (found := finalist(trials, goal))]
+    if not finalists:
+        return []
+    objective = max(goal.objective(each.values) for each in finalists)
+    found = [as_good(trials, goal, objective) for trials in both]
+    accuracies = [bench.test_correct(bench.candidate(trial.policy)).mean(axis=1).tolist() for trial in found]
+    baseline = goal.objective(contest.baseline.values)
+    return [{
+        "limit": str(goal.limit),
+        "speedups": [baseline / goal.objective(trial.values) for trial in found],
+        "blind": accuracies[0],
+        "chip": accuracies[1],
+    }]  # fmt: skip
 
 
 def rows(results: list[dict[str, Any]]) -> list[tuple[str, ...]]:
@@ -100,6 +131,8 @@ def rows(results: list[dict[str, Any]]) -> list[tuple[str, ...]]:
                     f"{difference:+.2f}",
                 )
             )
+    if not differences:
+        return []
     spread = f" ± {stdev(differences):.2f}" if len(differences) > 1 else ""
     return [*table, ("mean", "", "", "", "", "", f"{mean(differences):+.2f}{spread}")]
 
@@ -107,21 +140,22 @@ def rows(results: list[dict[str, Any]]) -> list[tuple[str, ...]]:
 def main() -> None:
     """Search each seed twice, and print what that took and what came of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("spec", nargs="?", default=str(ROOT / "specs/noisy.cim"))
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("spec", nargs="?", help="`specs/noisy.cim` if left out")
+    parser.add_argument("--seeds", type=int, default=3, help="training seeds")
+    parser.add_argument("--quick", action="store_true", help="a small network, a small budget, little training")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    spec = load_spec(arguments.spec)
+    usual = ROOT / ("specs/tiny.cim" if arguments.quick else "specs/noisy.cim")
+    spec = load_spec(arguments.spec or usual, QUICK if arguments.quick else ())
     results = []
     for seed in range(arguments.seeds):
         results.append(compared(spec, seed))
-        print(f"seed {seed} is done", file=sys.stderr)
+        Console(width=160, highlight=False, stderr=True).print(rows_table(HEADERS, rows(results[-1:])))
     if arguments.json:
         print(json.dumps(results, indent=2))
         return
     console = Console(width=160, highlight=False)
-    headers = ("seed", "limit", "blind", "chip", "blind accuracy (%)", "chip accuracy (%)", "difference (pp)")
-    console.print(rows_table(headers, rows(results)))
+    console.print(rows_table(HEADERS, rows(results)))
     for result in results:
         ratio = result["chip_s"] / result["blind_s"]
         console.print(

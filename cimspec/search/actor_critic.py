@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from cimspec.search.environment import FloatArray
+from cimspec.search.arrays import FloatArray
 from cimspec.search.replay import Batch
 
 FEATURES = 10

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from cimspec.search.arrays import FloatArray, IntArray
 from cimspec.search.evaluation import Score, Trial
-from cimspec.search.factor import Factor, FloatArray
+from cimspec.search.factor import Factor
 from cimspec.search.space import Choice, Option, Space
-
-IntArray = npt.NDArray[np.int64]
 
 QUARTER_PER_BIT = 0.25
 """Quantization noise power falls by 4 with every bit."""

@@ -40,7 +40,8 @@ import torch
 
 from cimspec.quant.threads import one_thread
 from cimspec.search.actor_critic import FEATURES, DdpgAgent, Learner
-from cimspec.search.environment import CALLS_PER_EVALUATION, Environment, FloatArray
+from cimspec.search.arrays import FloatArray
+from cimspec.search.environment import CALLS_PER_EVALUATION, Environment
 from cimspec.search.evaluation import Account, BudgetSpentError
 from cimspec.search.goal import Goal
 from cimspec.search.ladder import STEPS, Ladder, ladders

@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from cimspec.graph import Precision
+from cimspec.search.arrays import FloatArray
 from cimspec.search.evaluation import Account, Trial
 from cimspec.search.goal import AccuracyLimit, DivergenceLimit, Goal
 from cimspec.search.space import Option, Space
-
-FloatArray = npt.NDArray[np.float64]
 
 GAIN = 100.0
 """Reward for every multiple of the widest policy's speed beyond the first."""

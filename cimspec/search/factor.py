@@ -1,10 +1,9 @@
 """The lower Cholesky factor of a covariance matrix that grows by one observation at a time."""
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import solve_triangular
 
-FloatArray = npt.NDArray[np.float64]
+from cimspec.search.arrays import FloatArray
 
 
 class Factor:

@@ -13,8 +13,7 @@ import numpy.typing as npt
 
 from cimspec.compiler.copies import Load, choose_copies, copies_needed
 from cimspec.graph import Policy
-
-FloatArray = npt.NDArray[np.float64]
+from cimspec.search.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Pipeline:
         return np.array([load is not None for load in self._all])
 
     @cached_property
-    def _asked(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], FloatArray]:
+    def _asked(self) -> tuple[IntArray, IntArray, FloatArray]:
         """Blocks, invocations and turn times of what runs on crossbars."""
         loads = [load for load in self._all if load]
         blocks = np.array([load.blocks for load in loads], dtype=np.int64)

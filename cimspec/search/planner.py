@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from cimspec.search.arrays import FloatArray, IntArray
 from cimspec.search.damage import choice_damage
 from cimspec.search.goal import Goal
 from cimspec.search.pipeline import Pipeline
@@ -28,8 +28,7 @@ BEYOND_STEPS = 5
 FRONT = 32
 """Choices that one table of damages is asked for at once."""
 
-Floats = npt.NDArray[np.float64]
-Grids = Sequence[npt.NDArray[np.int64]]
+Grids = Sequence[IntArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class Task:
         weighted = [metric for metric, weight in zip(self.space.metrics, self.goal.weights, strict=True) if weight]
         return self.space.pipeline if all(metric in TIMES for metric in weighted) else None
 
-    def costs(self) -> tuple[Floats, ...]:
+    def costs(self) -> tuple[FloatArray, ...]:
         """What each layer's options add to the logarithm of the objective, to first order."""
         slopes = np.array([weight / value if weight else 0.0 for weight, value in self._powers()])
         return tuple(costs @ slopes for costs in self.space.option_costs)
@@ -55,7 +54,7 @@ class Task:
         return list(zip(self.goal.weights, self.near, strict=True))
 
 
-def plan(task: Task, damages: tuple[Floats, ...], limit: float) -> Choice | None:
+def plan(task: Task, damages: tuple[FloatArray, ...], limit: float) -> Choice | None:
     """The choice that takes least with `sum of damages <= limit`; None if there is none."""
     grids = _on_grid(damages, limit)
     if task.pipeline and (found := _shortest_interval(task.pipeline, grids)):
@@ -63,7 +62,7 @@ def plan(task: Task, damages: tuple[Floats, ...], limit: float) -> Choice | None
     return _Table.of(task.costs(), grids).least()
 
 
-def plans(task: Task, damages: tuple[Floats, ...], limit: float) -> Iterator[Choice]:
+def plans(task: Task, damages: tuple[FloatArray, ...], limit: float) -> Iterator[Choice]:
     """The choice that takes least within the limit, then what takes less and less and exceeds it more and more."""
     if task.pipeline:
         for step in range(BEYOND_STEPS):
@@ -76,7 +75,7 @@ def plans(task: Task, damages: tuple[Floats, ...], limit: float) -> Iterator[Cho
     yield from table.from_cells(int(CELLS * (limit - least) / (limit * BEYOND - least)))
 
 
-def plans_below(task: Task, damages: tuple[Floats, ...], known: Choice, limit: float) -> list[Choice]:
+def plans_below(task: Task, damages: tuple[FloatArray, ...], known: Choice, limit: float) -> list[Choice]:
     """Up to `FRONT` choices that take less than `known`, and that no other one beats in what it takes and in damage.
 
     Spread evenly over damages up to `BEYOND` times the limit. In a pipeline, those that `plans` goes through.
@@ -88,7 +87,7 @@ def plans_below(task: Task, damages: tuple[Floats, ...], known: Choice, limit: f
     return table.spread(_summed(costs, known), FRONT)
 
 
-def plan_least(task: Task, damages: tuple[Floats, ...], known: Choice, slack: float) -> Choice | None:
+def plan_least(task: Task, damages: tuple[FloatArray, ...], known: Choice, slack: float) -> Choice | None:
     """The choice of least damage that takes at most `slack` times what the choice `known` does."""
     known_damage = choice_damage(damages, known)
     least = _least(damages)
@@ -103,16 +102,16 @@ def plan_least(task: Task, damages: tuple[Floats, ...], known: Choice, slack: fl
     return _Table.of(costs, grids).first_within(_summed(costs, known) * slack)
 
 
-def _summed(costs: Sequence[Floats], choice: Choice) -> float:
+def _summed(costs: Sequence[FloatArray], choice: Choice) -> float:
     return float(sum(cost[index] for cost, index in zip(costs, choice, strict=True)))
 
 
-def _least(damages: tuple[Floats, ...]) -> float:
+def _least(damages: tuple[FloatArray, ...]) -> float:
     """What damages come to at least, as far as that is negative."""
     return sum(min(0.0, float(damage.min())) for damage in damages)
 
 
-def _on_grid(damages: tuple[Floats, ...], limit: float) -> Grids:
+def _on_grid(damages: tuple[FloatArray, ...], limit: float) -> Grids:
     """Damages in cells of the limit. Where a layer's least is negative, it is taken off first: others may use it."""
     limit -= _least(damages)
     damages = tuple(damage - min(0.0, float(damage.min())) for damage in damages)
@@ -139,14 +138,14 @@ def _shortest_interval(pipeline: Pipeline, grids: Grids) -> Choice | None:
 class _Table:
     """The least sum of costs, one of each layer's options, by the cells that they may sum to."""
 
-    best: Floats  # [CELLS + 1]; infinite where there is no choice
-    decisions: tuple[npt.NDArray[np.int64], ...]  # of each layer [CELLS + 1], given what the layers up to it may take
+    best: FloatArray  # [CELLS + 1]; infinite where there is no choice
+    decisions: tuple[IntArray, ...]  # of each layer [CELLS + 1], given what the layers up to it may take
     grids: Grids
 
     @classmethod
-    def of(cls, costs: Sequence[Floats], grids: Grids) -> "_Table":
+    def of(cls, costs: Sequence[FloatArray], grids: Grids) -> "_Table":
         best = np.zeros(CELLS + 1)
-        decisions: list[npt.NDArray[np.int64]] = []
+        decisions: list[IntArray] = []
         for cost, grid in zip(costs, grids, strict=True):
             kept = _unbeaten(cost, grid)
             if not len(kept):
@@ -192,7 +191,7 @@ class _Table:
         return tuple(reversed(chosen))
 
 
-def _unbeaten(cost: Floats, grid: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _unbeaten(cost: FloatArray, grid: IntArray) -> IntArray:
     """The options within the grid that no other one beats in both, by cells."""
     order = np.lexsort((cost, grid))
     order = order[grid[order] <= CELLS]

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
-from cimspec.search.damage import DamageModel, IntArray
+from cimspec.search.arrays import FloatArray, IntArray
+from cimspec.search.damage import DamageModel
 from cimspec.search.evaluation import Trial
-from cimspec.search.factor import Factor, FloatArray
+from cimspec.search.factor import Factor
 from cimspec.search.goal import DivergenceLimit, Goal
 
 PAIRS = 0.5

@@ -18,15 +18,15 @@ from itertools import cycle
 
 import numpy as np
 
+from cimspec.search.arrays import FloatArray, IntArray
 from cimspec.search.damage import DIVERGENCE, SOFT_ERROR, DamageModel, Measure
 from cimspec.search.evaluation import Account, BudgetSpentError, Trial
-from cimspec.search.factor import FloatArray
 from cimspec.search.finalists import ABOUT_AS_FAST
 from cimspec.search.goal import DivergenceLimit, Goal
 from cimspec.search.planner import Task, plan_least, plans, plans_below
 from cimspec.search.probes import probe
 from cimspec.search.prospects import Critic, Prospects, tolerance
-from cimspec.search.space import TIMES, Choice, IntArray
+from cimspec.search.space import TIMES, Choice
 
 ELITES = 5
 MUTANTS = 64

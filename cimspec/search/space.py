@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from cimspec.compiler import CrossbarLayer, Program, compile_program
 from cimspec.compiler.copies import Load
@@ -20,14 +19,13 @@ from cimspec.compiler.slicing import input_steps
 from cimspec.cost import LayerCost, program_cost
 from cimspec.diag import did_you_mean, fail
 from cimspec.graph import Graph, Policy, Precision
+from cimspec.search.arrays import FloatArray, IntArray
 from cimspec.search.objective import known, metric_values
-from cimspec.search.pipeline import FloatArray, Pipeline
+from cimspec.search.pipeline import Pipeline
 from cimspec.sim import Converter
 from cimspec.spec.chip import AdcRange, Chip, WeightMode
 from cimspec.spec.search import Metric, SearchSpec
 from cimspec.spec.search_checks import has_one_precision, why_not
-
-IntArray = npt.NDArray[np.int64]
 
 Choice = tuple[int, ...]
 """An index into each layer's options."""

@@ -3,14 +3,13 @@
 All layers that do not fit are reported at once; a layer after a wrong one is not reported for its sake.
 """
 
-from collections.abc import Mapping
-
 from cimspec.diag import Diagnostics, Span
 from cimspec.diag.collect import MAX_USES
 from cimspec.graph.expand import Draft, expand
 from cimspec.graph.graph import Graph
 from cimspec.graph.shapes import DoesNotFitError, spell
 from cimspec.spec import ModelSpec
+from cimspec.spec.blocks import Spans
 
 SAME = "give both one shape: a `conv2d` with `kernel = 1` changes channels, its `stride` height and width"
 WINDOWS = "look at `kernel`, `stride`, `padding` and `groups`, and at the layers before it"
@@ -24,7 +23,7 @@ HINTS = {
 """What to look at, by the kind of layer."""
 
 
-def build_graph(model: ModelSpec, spans: Mapping[tuple[str | int, ...], Span] | None = None) -> Graph:
+def build_graph(model: ModelSpec, spans: Spans | None = None) -> Graph:
     """The graph of `model`; `spans` places errors in the file.
 
     Raises `CimError` (CIM401) with one diagnostic for every layer whose input has a shape it cannot take.
@@ -50,7 +49,7 @@ def build_graph(model: ModelSpec, spans: Mapping[tuple[str | int, ...], Span] | 
     return Graph(model.name, tuple(draft.layers.values()))
 
 
-def uses_of(index: int, spans: Mapping[tuple[str | int, ...], Span]) -> tuple[Span, ...]:
+def uses_of(index: int, spans: Spans) -> tuple[Span, ...]:
     """Where the blocks are used that a layer comes from, innermost first."""
     found = (spans.get(("model", "layers", index, "use", number)) for number in range(MAX_USES))
     return tuple(use for use in found if use)

@@ -1,13 +1,12 @@
 """The network of a spec, whether it is written in the `.cim` file or in an ONNX file that it names."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
-from cimspec.diag import Diagnostics, Span
+from cimspec.diag import Diagnostics
 from cimspec.graph.build import build_graph
 from cimspec.graph.graph import Graph
-from cimspec.spec.blocks import Binding
+from cimspec.spec.blocks import Binding, Spans
 from cimspec.spec.checks import check_keep
 from cimspec.spec.model_file import OnnxModelSpec
 from cimspec.spec.spec import Spec
@@ -15,8 +14,6 @@ from cimspec.spec.workload import ModelSpec
 
 if TYPE_CHECKING:
     from cimspec.graph.onnx import Weights
-
-Spans = Mapping[tuple[str | int, ...], Span]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,6 +16,7 @@ from cimspec.graph.graph import Graph
 from cimspec.graph.layer import Affine, BatchNorm, Constant, Conv2d, Layer, LayerNorm, Linear, Shape
 from cimspec.quant.stored import FLOATS, StoredTensor, stored_tensors
 from cimspec.quant.weights import Float32, LayerWeights, Weights
+from cimspec.spec.blocks import Spans
 from cimspec.spec.workload import ModelSpec
 
 WRAPPERS = ("module.", "_orig_mod.")
@@ -71,9 +72,7 @@ def _multiplied(*shape: int) -> tuple[Parameter, ...]:
     return Parameter("weight", "weight", shape), Parameter("bias", "bias", shape[:1], 0.0)
 
 
-def open_weights(
-    model: ModelSpec, graph: Graph, spans: Mapping[tuple[str | int, ...], Span] | None = None
-) -> WeightsRead | None:
+def open_weights(model: ModelSpec, graph: Graph, spans: Spans | None = None) -> WeightsRead | None:
     """The weights of `graph` from the file that `model` names, if it does; `spans` place errors in the `.cim` file.
 
     Raises `CimError` with all that is wrong: CIM440 for a file that cannot be read, CIM441 for each tensor that is

@@ -3,7 +3,7 @@
 All that is wrong is collected: first in the text of all files, then in what it means.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -11,7 +11,7 @@ from typing import TypeVar
 from cimspec.diag import Diagnostic, Diagnostics, Span, in_reading_order
 from cimspec.lang import Call, Definition, Let, Section, Wrong
 from cimspec.lang.parser import no_collection
-from cimspec.spec.blocks import Binding, Place, bind_block, bind_call
+from cimspec.spec.blocks import Binding, Place, Spans, bind_block, bind_call
 from cimspec.spec.blocks import Path as SpecPath
 from cimspec.spec.checks import check
 from cimspec.spec.chip import Chip
@@ -42,7 +42,7 @@ class Loaded:
 
     spec: Spec
     warnings: tuple[Diagnostic, ...]
-    spans: Mapping[SpecPath, Span]
+    spans: Spans
     points: tuple[tuple[str, ...], ...] = ()
     """The points of the file's sweeps, as overrides that `load` takes; the spec itself is without them."""
 
@@ -51,7 +51,7 @@ class Loaded:
         return nearest(self.spans, path)
 
 
-def nearest(spans: Mapping[SpecPath, Span], path: SpecPath) -> Span | None:
+def nearest(spans: Spans, path: SpecPath) -> Span | None:
     """The span of `path`, else of the closest thing around it."""
     while path and path not in spans:
         path = path[:-1]

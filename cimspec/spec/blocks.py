@@ -38,6 +38,7 @@ from cimspec.units import units_of
 
 Model = TypeVar("Model", bound=SpecModel)
 Path = tuple[str | int, ...]  # where a value is in the Spec: ("chip", "adc", "bits"), ("model", "layers", 3)
+Spans = Mapping[Path, Span]  # where what is in the Spec was written
 
 
 class Binding(Struct, frozen=True):

@@ -4,9 +4,10 @@ That all allowed bits take the same on a chip, and that the constants which it g
 compiled schedule to know: `search/space.py`. Commands that do not search do without these rules.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
-from cimspec.diag import Diagnostics, Label, Span
+from cimspec.diag import Diagnostics, Label
+from cimspec.spec.blocks import Spans
 from cimspec.spec.chip import Chip, WeightMode
 from cimspec.spec.chip_checks import value_of
 from cimspec.spec.search import Metric, SearchSpec
@@ -15,8 +16,6 @@ CROSSBAR_ENERGIES = ("crossbar.read_energy", "crossbar.write_energy", "adc.energ
 TILE_ENERGIES = ("digital.energy", "digital.mac_energy", "network.energy_per_byte", "memory.energy_per_byte")
 """Charged where weights stay."""
 AREAS = ("crossbar.area", "adc.area", "dac.area", "tile.area")
-
-Spans = Mapping[tuple[str | int, ...], Span]
 
 
 def check_search(search: SearchSpec, chip: Chip, crossbar_layers: Collection[str], spans: Spans) -> None:

@@ -272,7 +272,7 @@ def test_random_numbers_must_fit_their_arrays():
     with pytest.raises(ValueError, match="differ in length"):
         noise.normals(words[0], np.zeros(2, np.float32))
     with pytest.raises(ValueError, match="differ in length"):
-        noise.read_normals(0, 0, np.zeros(2, np.int64), 0, 0, np.zeros((3, 1, 1), np.float32), False)
+        noise.read_normals(0, 0, np.zeros(2, np.int64), 0, 0, np.zeros((3, 1, 1), np.float32), "portable")
     for shape in ((0, 0), (0, 5), (5, 0)):
-        noise.cell_normals(0, 0, 0, 0, np.zeros(shape, np.float32), False)
-        noise.read_normals(0, 0, np.zeros(shape[0], np.int64), 0, 0, np.zeros((*shape, 0), np.float32), False)
+        noise.cell_normals(0, 0, 0, 0, np.zeros(shape, np.float32), "portable")
+        noise.read_normals(0, 0, np.zeros(shape[0], np.int64), 0, 0, np.zeros((*shape, 0), np.float32), "portable")

@@ -100,6 +100,7 @@ typedef cim_function *cim_multiply;
 cim_function cim_multiply_portable, cim_multiply_avx2; /* WORDS */
 cim_function cim_multiply_avx512;                     /* BYTES, WORDS */
 cim_function cim_multiply_bits, cim_multiply_tables, cim_multiply_nibbles, cim_multiply_sums;
+cim_function cim_multiply_sums_avx2;
 
 /* `total += sums * lsb + constants` for [vectors, outputs], each operation rounded to float64 where it is one. */
 void cim_add_integers(const int32_t *sums, ptrdiff_t vectors, ptrdiff_t outputs, int64_t lsb, const int64_t *constants,

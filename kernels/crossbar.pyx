@@ -61,6 +61,7 @@ cdef extern from "crossbar.h":
     int cim_multiply_avx512(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
     int cim_multiply_bits(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
     int cim_multiply_sums(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
+    int cim_multiply_sums_avx2(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
     int cim_multiply_tables(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
     int cim_multiply_nibbles(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
     Py_ssize_t cim_column_bytes(cim_format, int32_t, int32_t, int32_t) nogil
@@ -95,7 +96,7 @@ def instruction_sets():
 def forms(str instructions):
     """The forms of cells that an instruction set of this machine can read."""
     if instructions != "avx512":
-        return ("words", "nibbles") if instructions == "avx2" else ("words",)
+        return ("words", "nibbles", "sums") if instructions == "avx2" else ("words",)
     has = {"bits": cim_has_bits(), "tables": cim_has_tables(), "sums": cim_has_sums()}
     return ("words", "bytes", *(form for form, it_has in has.items() if it_has))
 
@@ -268,7 +269,7 @@ cdef class RowSet:
         if format == CIM_NIBBLES:
             return cim_multiply_nibbles
         if format == CIM_SUMS:
-            return cim_multiply_sums
+            return cim_multiply_sums if instructions == "avx512" else cim_multiply_sums_avx2
         if instructions == "avx512":
             return cim_multiply_avx512
         return cim_multiply_avx2 if instructions == "avx2" else cim_multiply_portable

@@ -12,6 +12,7 @@
 #define CIM_TILES 2
 #define CIM_DRAWN(name) name##_avx2
 
+#include "crossbar_digits.h"
 #include "crossbar_plain.h"
 
 int cim_has_avx2(void) { return __builtin_cpu_supports("avx2"); }

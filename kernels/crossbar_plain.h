@@ -3,8 +3,6 @@
 
 #include <math.h>
 
-#include "crossbar_digits.h"
-
 typedef int32_t cim_sum;
 
 CIM_TARGET static inline int32_t rounded(float value, int32_t rounding)

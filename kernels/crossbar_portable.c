@@ -8,6 +8,7 @@
 #define CIM_TILES 2
 #define CIM_DRAWN(name) name##_portable
 
+#include "crossbar_digits.h"
 #include "crossbar_plain.h"
 
 static void add_lines(const cim_row_set *set, const uint8_t *cells, ptrdiff_t tile_bytes, int tiles,

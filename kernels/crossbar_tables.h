@@ -4,7 +4,7 @@
    to, and one permutation of bytes looks it up for all vectors. A table holds one or two bits of the cells; as many
    look-ups as fit a byte are added up there, then 16 bits hold the sum, and the ADC is one multiplication.
 
-   To be included behind `crossbar_vector*.h` by a file that defines, besides what `crossbar_turned.h` needs,
+   To be included behind `crossbar_vector*.h` by a file that defines, besides what `crossbar_indices.h` needs,
 
    CIM_MULTIPLY     the name of the function
    PATTERNS(bits)   patterns that so many bits of ROWS cells take
@@ -14,8 +14,8 @@
 
 #include <stdlib.h>
 
+#include "crossbar_indices.h"
 #include "crossbar_short.h"
-#include "crossbar_turned.h"
 
 typedef struct {
     cim_vector both[STEPS]; /* 16-bit sums of even vectors, and those of odd ones times 256 */

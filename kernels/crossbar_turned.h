@@ -1,9 +1,4 @@
-/* Inputs of some vectors side by side, a bit of each as an index of tables. To be included behind `crossbar_vector*.h`
-   by a file that defines
-
-   LANES   vectors side by side
-   ROWS    rows of a table
-   STEPS   steps of a batch */
+/* Inputs of some vectors, LANES of them, side by side. To be included behind `crossbar_vector*.h`. */
 
 #include <string.h>
 
@@ -19,7 +14,7 @@ static inline void copy_runs(const int16_t *codes, const int64_t *origins, ptrdi
     }
 }
 
-/* Codes of up to LANES vectors, side by side: [rows][LANES]. Adds each vector's to `input_sums`, where they are asked for. */
+/* Codes of up to LANES vectors, side by side: [rows][LANES]. Adds each vector's to `input_sums`, if they are asked for. */
 CIM_TARGET static void turn_codes(const cim_row_set *set, const cim_inputs *in, ptrdiff_t first, int16_t *turned)
 {
     const ptrdiff_t vectors = in->vectors - first < LANES ? in->vectors - first : LANES;
@@ -44,43 +39,10 @@ CIM_TARGET static void turn_codes(const cim_row_set *set, const cim_inputs *in, 
             in->input_sums[first + vector] += sums[vector];
 }
 
-/* A part of codes, its lower eight bits or the upper: [rows][LANES] bytes. */
-CIM_TARGET static void cut_codes(const int16_t *turned, ptrdiff_t rows, cim_part part, int upper, uint8_t *bytes)
+/* A part of some codes. */
+INLINE cim_vector part_of_codes(cim_vector codes, const cim_part part)
 {
-    const cim_vector zero = V_WHOLE(setzero)();
-    const __m128i shift = _mm_cvtsi32_si128(8 * upper);
-    for (ptrdiff_t at = 0; at < rows * LANES; at += 2 * CIM_INTEGERS) {
-        cim_vector codes = load_vector(turned + at);
-        if (part == CIM_NEGATIVE_PART)
-            codes = V(sub_epi16)(zero, codes);
-        if (part != CIM_TWOS_COMPLEMENT)
-            codes = V(max_epi16)(codes, zero);
-        const cim_half narrow = lower_bytes(V(srl_epi16)(codes, shift));
-        memcpy(bytes + at, &narrow, sizeof narrow);
-    }
-}
-
-/* Bits of a table's rows side by side: [batches of steps][groups][STEPS][LANES] bytes, for steps that cut `part`. */
-CIM_TARGET static void make_indices(const cim_row_set *set, const uint8_t *bytes, cim_part part, int upper,
-                                    uint8_t *indices)
-{
-    const ptrdiff_t groups = (set->rows + ROWS - 1) / ROWS;
-    const cim_vector one = V(set1_epi8)(1);
-    for (int32_t step = 0; step < set->steps; step++) {
-        if (set->step[step].part != (int32_t)part || set->step[step].shift / 8 != upper)
-            continue;
-        const __m128i shift = _mm_cvtsi32_si128(set->step[step].shift % 8);
-        uint8_t *own = indices + (step / STEPS * groups * STEPS + step % STEPS) * LANES;
-        for (ptrdiff_t group = 0; group < groups; group++) {
-            cim_vector index = V_WHOLE(setzero)();
-            for (int row = ROWS - 1; row >= 0; row--) {
-                const ptrdiff_t at = group * ROWS + row;
-                cim_vector bit = V_WHOLE(setzero)();
-                if (at < set->rows && set->step[step].mask)
-                    bit = V_WHOLE(and)(V(srl_epi16)(load_vector(bytes + at * LANES), shift), one);
-                index = V_WHOLE(or)(V(add_epi8)(index, index), bit);
-            }
-            store_vector(own + group * STEPS * LANES, index);
-        }
-    }
+    if (part == CIM_NEGATIVE_PART)
+        codes = V(sub_epi16)(V_WHOLE(setzero)(), codes);
+    return part == CIM_TWOS_COMPLEMENT ? codes : V(max_epi16)(codes, V_WHOLE(setzero)());
 }

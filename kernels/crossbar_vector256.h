@@ -27,6 +27,13 @@ INLINE cim_vector with_bytes(cim_vector sums, cim_vector added)
     return sums;
 }
 
+/* The same of 16-bit words. */
+INLINE cim_vector with_words(cim_vector sums, cim_vector added)
+{
+    __asm__("vpaddw %1, %0, %0" : "+x"(sums) : "x"(added));
+    return sums;
+}
+
 /* The lower bytes of 16-bit integers. */
 INLINE cim_half lower_bytes(cim_vector words)
 {

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from baselines import Work, noisy_numpy_product, numpy_product, torch_integer_product, torch_product
-from peaks import PEAKS, measure_peaks
+from peaks import measure_peaks
 from rich.console import Console
 from timing import fastest, interleaved, restart_with_one_thread
 
@@ -29,6 +29,7 @@ from cimspec.compiler.slicing import input_steps
 from cimspec.report import rows_table
 from cimspec.sim.layer import ProductLayer
 from cimspec.sim.mvm import flat_inputs
+from cimspec.sim.packing import instruction_set
 from cimspec.sim.programmed import ProgrammedRows
 from cimspec.spec.chip import Adc, AdcStep, Chip, Crossbar, Encoding, Subtraction
 from cimspec.spec.device import Device
@@ -52,7 +53,10 @@ REQUIRED = {
 }
 """Ratios that are required, and wished for."""
 
-FORMS = {1: ("bits", 1), 2: ("tables", 1), 4: ("tables", 2)}
+FORMS = {
+    "avx512": {1: ("bits", 1), 2: ("tables", 1), 4: ("tables", 2)},
+    "avx2": {1: ("nibbles", 1), 2: ("nibbles", 1), 4: ("nibbles", 2)},
+}
 """Of cells, by their bits: what adds them up, and in how many passes."""
 
 
@@ -255,13 +259,13 @@ def shares_of_peak(results: list[dict[str, Any]]) -> Iterator[str]:
     if not peaks:
         yield "peaks: not measured (no C compiler, or none of these instructions)"
         return
-    for form, rate in peaks.items():
-        yield f"peak of {PEAKS[form].instructions}: {rate:.0f} x 10^9 products / s"
-    for bits, (form, passes) in FORMS.items():
+    for instructions, rate in peaks.values():
+        yield f"peak of {instructions}: {rate:.0f} x 10^9 products / s"
+    for bits, (form, passes) in FORMS[instruction_set()].items():
         own = [each for each in results if "power of two" in each["section"] and each["cell_bits"] == bits]
-        yield from _share(f"{bits}-bit cells, {form}", own, peaks[form] / passes)
-    for form, word in (("sums", "noise"), ("bytes", "lossless")):
-        yield from _share(f"{word}, {form}", [each for each in results if word in each["section"]], peaks[form])
+        yield from _share(f"{bits}-bit cells, {form}", own, peaks[form][1] / passes)
+    for form, word in (("sums", "noise"), ("bytes" if "bytes" in peaks else "words", "lossless")):
+        yield from _share(f"{word}, {form}", [each for each in results if word in each["section"]], peaks[form][1])
 
 
 def _share(name: str, results: list[dict[str, Any]], peak: float) -> Iterator[str]:

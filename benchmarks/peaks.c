@@ -7,6 +7,10 @@
     "zmm0", "zmm1", "zmm2", "zmm3", "zmm4", "zmm5", "zmm6", "zmm7", "zmm8", "zmm9", "zmm10", "zmm11", "zmm12",         \
         "zmm13", "zmm14", "zmm15", "zmm16", "zmm17", "cc"
 
+#define REGISTERS_AVX2                                                                                                 \
+    "ymm0", "ymm1", "ymm2", "ymm3", "ymm4", "ymm5", "ymm6", "ymm7", "ymm8", "ymm9", "ymm10", "ymm11", "ymm12",         \
+        "ymm13", "ymm14", "ymm15", "cc"
+
 #define LOOP(NAME, BODY)                                                                                               \
     __attribute__((target("avx512f"))) void NAME(int64_t rounds)                                                      \
     {                                                                                                                  \
@@ -30,8 +34,31 @@
 #define ROUND(OP)                                                                                                      \
     OP("0", "8") OP("1", "9") OP("2", "10") OP("3", "11") OP("4", "12") OP("5", "13") OP("6", "14") OP("7", "15")
 
+#define LOOK_UP_AVX2(TO, VIA)                                                                                          \
+    "vpshufb %%ymm14, %%ymm15, %%ymm" VIA "\n"                                                                         \
+    "vpaddb %%ymm" VIA ", %%ymm" TO ", %%ymm" TO "\n"
+#define LOOK_UP_SUMS_AVX2(TO, VIA)                                                                                     \
+    "vpshufb %%ymm14, %%ymm15, %%ymm" VIA "\n"                                                                         \
+    "vpmaddubsw %%ymm" VIA ", %%ymm15, %%ymm" VIA "\n"                                                                 \
+    "vpaddw %%ymm" VIA ", %%ymm" TO ", %%ymm" TO "\n"
+#define DOT_WORDS_AVX2(TO, VIA)                                                                                        \
+    "vpmaddwd %%ymm14, %%ymm15, %%ymm" VIA "\n"                                                                        \
+    "vpaddd %%ymm" VIA ", %%ymm" TO ", %%ymm" TO "\n"
+/* Sixteen registers: six accumulate, two of them twice. */
+#define ROUND_AVX2(OP)                                                                                                 \
+    OP("0", "6") OP("1", "7") OP("2", "8") OP("3", "9") OP("4", "10") OP("5", "11") OP("0", "12") OP("1", "13")
+
+#define LOOP_AVX2(NAME, BODY)                                                                                          \
+    __attribute__((target("avx2"))) void NAME(int64_t rounds)                                                         \
+    {                                                                                                                  \
+        __asm__ volatile("1:\n" BODY "dec %0\n jnz 1b\n" : "+r"(rounds) : : REGISTERS_AVX2);                          \
+    }
+
 LOOP(count_bits, ROUND(COUNT_BITS))
 LOOP(look_up, ROUND(LOOK_UP))
 LOOP(look_up_sums, ROUND(LOOK_UP_SUMS))
 LOOP(dot_bytes, ROUND(DOT_BYTES))
 LOOP(dot_words, ROUND(DOT_WORDS))
+LOOP_AVX2(look_up_avx2, ROUND_AVX2(LOOK_UP_AVX2))
+LOOP_AVX2(look_up_sums_avx2, ROUND_AVX2(LOOK_UP_SUMS_AVX2))
+LOOP_AVX2(dot_words_avx2, ROUND_AVX2(DOT_WORDS_AVX2))

@@ -10,6 +10,7 @@ from pathlib import Path
 from timing import seconds
 
 from cimspec._kernels import crossbar
+from cimspec.sim.packing import instruction_set
 
 SOURCE = Path(__file__).with_name("peaks.c")
 ROUNDS, REPEATS = 2_000_000, 5
@@ -25,24 +26,33 @@ class Peak:
 
 
 PEAKS = {
-    "bits": Peak("count_bits", "VPAND VPOPCNTW VPADDW", 512),  # 16 rows x 32 outputs
-    "tables": Peak("look_up", "VPERMB VPADDB", 384),  # 6 rows x 64 vectors, cells of up to 2 bits
-    "sums": Peak("look_up_sums", "VPERMI2W VPDPWSSD", 160),  # 10 rows x 16 vectors' steps
-    "bytes": Peak("dot_bytes", "VPDPBUSD", 64),
-    "words": Peak("dot_words", "VPDPWSSD", 32),
+    "avx512": {
+        "bits": Peak("count_bits", "VPAND VPOPCNTW VPADDW", 512),  # 16 rows x 32 outputs
+        "tables": Peak("look_up", "VPERMB VPADDB", 384),  # 6 rows x 64 vectors, cells of up to 2 bits
+        "sums": Peak("look_up_sums", "VPERMI2W VPDPWSSD", 160),  # 10 rows x 16 vectors' steps
+        "bytes": Peak("dot_bytes", "VPDPBUSD", 64),
+        "words": Peak("dot_words", "VPDPWSSD", 32),
+    },
+    "avx2": {
+        "nibbles": Peak("look_up_avx2", "VPSHUFB VPADDB", 128),  # 4 rows x 32 vectors, cells of up to 2 bits
+        "sums": Peak("look_up_sums_avx2", "VPSHUFB VPMADDUBSW VPADDW", 48),  # 6 rows x 16 vectors, for one of two bytes
+        "words": Peak("dot_words_avx2", "VPMADDWD VPADDD", 16),
+    },
 }
+"""By instruction set and form of cells."""
 
 
-def measure_peaks() -> dict[str, float]:
-    """10^9 products per second of each form of cells; empty where they cannot be measured."""
-    compiler = shutil.which("cc")
-    if compiler is None or {"bits", "tables", "sums"} - set(crossbar.forms(crossbar.instruction_sets()[0])):
+def measure_peaks() -> dict[str, tuple[str, float]]:
+    """Instructions and 10^9 products per second of each form of cells; empty where they cannot be measured."""
+    compiler, instructions = shutil.which("cc"), instruction_set()
+    peaks = PEAKS.get(instructions, {})
+    if compiler is None or set(peaks) - set(crossbar.forms(instructions)):
         return {}
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "peaks.so"
         subprocess.run([compiler, "-O2", "-shared", "-fPIC", str(SOURCE), "-o", str(library)], check=True)
         loaded = ctypes.CDLL(str(library))
-    return {form: _rate(peak, loaded) for form, peak in PEAKS.items()}
+    return {form: (peak.instructions, _rate(peak, loaded)) for form, peak in peaks.items()}
 
 
 def _rate(peak: Peak, library: ctypes.CDLL) -> float:
@@ -52,5 +62,5 @@ def _rate(peak: Peak, library: ctypes.CDLL) -> float:
 
 
 if __name__ == "__main__":
-    for form, rate in measure_peaks().items():
-        print(f"{form:7} {PEAKS[form].instructions:22} {rate:6.0f} G products/s")
+    for form, (instructions, rate) in measure_peaks().items():
+        print(f"{form:7} {instructions:25} {rate:6.0f} G products/s")

@@ -20,6 +20,7 @@ from cimspec.data.dataset import Split
 from cimspec.data.load import load_data
 from cimspec.graph import Graph, Policy, Precision, build_graph
 from cimspec.quant.calibrate import calibrate
+from cimspec.quant.equalize import equalize
 from cimspec.quant.evaluator import FakeQuantEvaluator
 from cimspec.quant.threads import one_thread
 from cimspec.quant.train import train_float
@@ -62,8 +63,9 @@ def main() -> None:
     ]
     rows = []
     with one_thread():
-        folded = fold_batch_norm(graph, train_float(graph, data.train, spec.training, seed=arguments.seed))
-        tables = calibrate(*folded, data.train.images[: spec.training.calibration])
+        folded, weights = fold_batch_norm(graph, train_float(graph, data.train, spec.training, seed=arguments.seed))
+        images = data.train.images[: spec.training.calibration]
+        tables = calibrate(folded, equalize(folded, weights, images), images)
         policies = draw_policies(tables.graph, arguments.policies, np.random.default_rng(arguments.seed))
         for temperature in TEMPERATURES:
             evaluators = [FakeQuantEvaluator(tables, part, temperature) for part in parts]

@@ -32,6 +32,7 @@ from cimspec.pipeline.chip_evaluator import ChipEvaluator
 from cimspec.pipeline.weights_cache import WeightsCache, weights_key
 from cimspec.quant.calibrate import calibrate
 from cimspec.quant.device import CPU, torch_device
+from cimspec.quant.equalize import equalize
 from cimspec.quant.evaluator import FakeQuantEvaluator
 from cimspec.quant.execute import float_outputs
 from cimspec.quant.finetune import FineTuner
@@ -150,7 +151,8 @@ class Workbench:
         folded, folded_weights = fold_batch_norm(graph, weights)
         scored, decided = data.validation.cut(round(scored_share(spec) * len(data.validation)))
         data = replace(data, validation=decided)
-        tables = calibrate(folded, folded_weights, data.train.images[: spec.training.calibration], device=where)
+        fitted = data.train.images[: spec.training.calibration]
+        tables = calibrate(folded, equalize(folded, folded_weights, fitted, device=where), fitted, device=where)
         on = evaluated_on(spec)
         evaluator: Evaluator
         match on:

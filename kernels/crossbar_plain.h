@@ -2,6 +2,7 @@
    `crossbar_loop.h` by a file that defines CIM_TARGET and CIM_DRAWN(name), which has the names of noise.h. */
 
 #include <math.h>
+#include <string.h>
 
 typedef int32_t cim_sum;
 
@@ -62,9 +63,10 @@ CIM_TARGET static void convert(const cim_row_set *set, const cim_plane *plane, c
     CIM_DRAWN(cim_source) source;
     if (squares)
         CIM_DRAWN(cim_prepare)(&source, set->adc.key);
+    float noise[CIM_GROUP] = {0};
     for (ptrdiff_t vector = 0; vector < vectors; vector++) {
-        int32_t total[CIM_GROUP] = {0};
-        float noise[CIM_GROUP] = {0};
+        int32_t total[CIM_GROUP];
+        memset(total, 0, (size_t)(to - from) * sizeof *total);
         for (int32_t step = 0; step < set->steps; step++) {
             const ptrdiff_t line = vector * set->steps + step;
             if (squares) {

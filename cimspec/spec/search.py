@@ -159,7 +159,7 @@ class SearchSpec(SpecModel):
         description="ways to search, each with the same budget; the first is what `compare` measures others by",
     )
     kl_limits: Annotated[tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...], Field(min_length=1)] = Field(
-        default=(0.05, 0.1, 0.16, 0.22),
+        default=(0.04, 0.07, 0.1, 0.14),
         description="limits on the divergence from the float network (nats, at `training.temperature`) to search under",
     )
     shared_probes: bool = Field(

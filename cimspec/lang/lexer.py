@@ -18,13 +18,14 @@ from cimspec.diag import Source, Span
 BLANK = " \t\r\f"
 QUOTES = r"\u2018-\u201f\u00ab\u2039\u00bb\u203a"  # typographic ones
 QUOTED = rf"(?:'[^'\n]*+' | `[^`\n]*+` | [{QUOTES}][^{QUOTES}\n]*+[{QUOTES}])"
+# Groups are not possessive: Python before 3.11.5 loses its place where one fails half-way (python/cpython#106052).
 PIECE = re.compile(
     rf"""(?:
     [A-Za-z_]\w*+
   | [{{}}\[\]();,%^+\-]
   | ==?+
-  | (?:[0-9]++(?:_[0-9]++)*+(?:\.[0-9]++)?+ | \.[0-9]++)(?:[eE][+-]?+[0-9]++)?+
-  | (?:\n[{BLANK}]*+ | \#[^\n]*+)++                        # ends of lines, with the comments and empty lines between
+  | (?:[0-9]++(?:_[0-9]++)*(?:\.[0-9]++)? | \.[0-9]++)(?:[eE][+-]?+[0-9]++)?
+  | (?:\n[{BLANK}]*+ | \#[^\n]*+)+                         # ends of lines, with the comments and empty lines between
   | "[^"\n]*+"?+
   | [<>]=?+
   | \.\.?+\.?+

@@ -18,7 +18,7 @@ chip c {
     cell = 2 bit
     encoding = differential_columns
     write_latency = 56 us
-    read_latency = 1.4 us
+    read_latency = 1.4 us; read_energy = 1 pJ
   }
   adc { bits = 7 }
   weights = reloaded

@@ -128,17 +128,17 @@ typedef struct {
     int32_t *scratch;    /* [LANES][steps][64 outputs] */
 } work;
 
-/* Sums of up to COLUMNS columns for some steps, turned into `scratch`. */
-CIM_TARGET static void sum_columns(const work *own, const cim_vector *indices, ptrdiff_t column, ptrdiff_t columns,
-                                   ptrdiff_t step, ptrdiff_t steps, ptrdiff_t spread)
+/* Sums of columns `from` to `to` for some steps, turned into `scratch` with the rest of the COLUMNS from `column` on. */
+CIM_TARGET static void sum_columns(const work *own, const cim_vector *indices, ptrdiff_t column, ptrdiff_t from,
+                                   ptrdiff_t to, ptrdiff_t step, ptrdiff_t steps, ptrdiff_t spread)
 {
     cim_vector sums[COLUMNS][STEPS][2];
     memset(sums, 0, sizeof sums);
-    for (ptrdiff_t index = 0; index < columns; index++)
+    for (ptrdiff_t each = from > column ? from : column; each < column + COLUMNS && each < to; each++)
         for (ptrdiff_t group = 0; group < own->groups; group += MOST_GROUPS) {
             const ptrdiff_t count = own->groups - group < MOST_GROUPS ? own->groups - group : MOST_GROUPS;
-            look_up_functions[steps - 1](own->tables + (column + index) * own->groups + group,
-                                         indices + group * spread + step, count, spread, sums[index][0]);
+            look_up_functions[steps - 1](own->tables + each * own->groups + group,
+                                         indices + group * spread + step, count, spread, sums[each - column][0]);
         }
     for (ptrdiff_t each = 0; each < steps; each++)
         UNROLL for (int half = 0; half < 2; half++) {
@@ -170,7 +170,7 @@ CIM_TARGET static void multiply_group(const cim_row_set *set, const cim_plane *p
         for (ptrdiff_t column = from / COLUMNS * COLUMNS; column < to; column += COLUMNS)
             for (ptrdiff_t step = 0; step < set->steps; step += STEPS) {
                 const ptrdiff_t steps = set->steps - step < STEPS ? set->steps - step : STEPS;
-                sum_columns(own, indices, column, to - column < COLUMNS ? to - column : COLUMNS, step, steps, set->steps);
+                sum_columns(own, indices, column, from, to, step, steps, set->steps);
             }
         const int32_t *squares = set->adc.noise > 0 && set->adc.conversion == CIM_ROUND ? own->squares : NULL;
         convert(set, plane, squares ? squares + vector * set->steps : NULL, in->first_vector + (uint64_t)vector, vectors,

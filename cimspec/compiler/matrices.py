@@ -65,14 +65,25 @@ class Matrices:
 
     def weights(self, matrix: int, weights: Array) -> Array:
         """The matrix `[outputs, inputs]`, of the layer's weights `[groups * outputs, inputs]`."""
-        op, groups = self.op, self.groups(matrix)
-        own = weights[groups.start * op.outputs : groups.stop * op.outputs]
-        if len(groups) == 1:
+        return self.bundled(matrix, weights[self.outputs(matrix)])
+
+    def bundled(self, matrix: int, own: Array) -> Array:
+        """The matrix `[outputs, inputs]` of its own groups' weights `[groups * outputs, inputs]`."""
+        op, groups = self.op, len(self.groups(matrix))
+        if groups == 1:
             return own
-        whole = np.zeros((len(groups), op.outputs, len(groups), op.inputs), own.dtype)
-        index = np.arange(len(groups))
-        whole[index, :, index] = own.reshape(len(groups), op.outputs, op.inputs)
-        return whole.reshape(len(groups) * op.outputs, -1)
+        whole = np.zeros((groups, op.outputs, groups, op.inputs), own.dtype)
+        index = np.arange(groups)
+        whole[index, :, index] = own.reshape(groups, op.outputs, op.inputs)
+        return whole.reshape(groups * op.outputs, -1)
+
+    def unbundled(self, matrix: int, whole: Array) -> Array:
+        """What groups have of a matrix, in the form that `bundled` takes."""
+        op, groups = self.op, len(self.groups(matrix))
+        if groups == 1:
+            return whole
+        index = np.arange(groups)
+        return whole.reshape(groups, op.outputs, groups, op.inputs)[index, :, index].reshape(-1, op.inputs)
 
     def inputs(self, matrix: int) -> slice:
         """Which of the inputs of all groups, one after the other, drive a matrix."""

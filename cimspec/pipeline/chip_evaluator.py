@@ -14,31 +14,26 @@ import numpy.typing as npt
 import torch
 
 from cimspec.compiler import CrossbarLayer, Program, compile_program
-from cimspec.compiler.body import steps_of
 from cimspec.compiler.program import ProgramItem, operation
 from cimspec.data.cores import cores
 from cimspec.data.dataset import Images, Split
 from cimspec.graph import Policy, Precision
+from cimspec.pipeline.chip_ranges import ChipRanges
 from cimspec.quant.apply import apply_vector, matmul
 from cimspec.quant.cache import SizedCache
 from cimspec.quant.execute import channels_last, float_outputs
 from cimspec.quant.integer import integer_network
-from cimspec.quant.ops import Array, Codes, Constants, MatMul, sources
+from cimspec.quant.ops import Array, Constants, MatMul, sources
 from cimspec.quant.quality import Quality, measure
-from cimspec.quant.samples import sample_inputs
 from cimspec.quant.tables import Tables, quantize
-from cimspec.sim.calibrate import layer_range, seen_inputs
 from cimspec.sim.on_crossbars import How, OnCrossbars, distinct_copies, put_on_crossbars, run_moving
-from cimspec.spec.chip import AdcRange, Chip
+from cimspec.spec.chip import Chip
 
 CACHE_BYTES = 256 * 1024 * 1024
 """Of what layers made, and as many again of programmed layers."""
 
 CELL_BYTES = 2
 """A programmed cell takes no more."""
-
-CALIBRATED_VECTORS = 128
-"""Input vectors that a layer's ADC range is taken from."""
 
 Key = tuple[str, tuple[tuple[Precision, int], ...]]
 """A tensor, and the precisions and distinct copies of the layers that it depends on."""
@@ -68,8 +63,7 @@ class ChipEvaluator:
         self._temperature = temperature
         images = channels_last(torch.from_numpy(split.images))
         self._float_outputs = float_outputs(tables.graph, tables.weights, images).flatten(1)
-        self._samples = sample_inputs(tables.graph, tables.weights, calibration, CALIBRATED_VECTORS)
-        self._ranges: dict[tuple[str, Precision], float] = {}
+        self._ranges = ChipRanges.of(tables, chip, calibration)
         self._layers: SizedCache[tuple[str, Precision, int, int], OnCrossbars] = SizedCache(cache_bytes, layer_bytes)
         self.tensors: SizedCache[Key, Array] = SizedCache(cache_bytes, lambda tensor: int(tensor.nbytes))
         self._threads = ThreadPoolExecutor(cores())
@@ -95,7 +89,7 @@ class ChipEvaluator:
         """
         shares = np.array_split(np.arange(len(operands[0])), len(self._seeds))
         index = [each.name for each in program.layers].index(layer.name)
-        layer = replace(layer, full_scale=self.full_scale(program, layer, constants))
+        layer = replace(layer, full_scale=self._ranges.full_scale(program, layer, constants))
         if layer.op.moving:
 
             def run(seed: int, share: npt.NDArray[np.int64]) -> Array:
@@ -121,33 +115,6 @@ class ChipEvaluator:
             known = put_on_crossbars(program, layer, constants, seed=seed, index=index)
             self._layers.put(key, known)
         return known
-
-    def full_scale(self, program: Program, layer: CrossbarLayer, constants: Constants) -> float | None:
-        """A calibrated range, from what the float network sends into the layer: it depends on no other layer."""
-        if self._chip.adc.range is not AdcRange.CALIBRATED:
-            return None
-        op = layer.op
-        key = (layer.name, op.precision)
-        if key not in self._ranges:
-            table, sample = self._tables.layers[layer.name], self._samples[layer.name]
-            codes = _coded(sample.inputs, table.input_steps[op.precision.activation_bits], layer_codes(op))
-            if sample.stored is None:
-                weights = constants[op.weights]
-            else:
-                step = float(table.weight_steps[op.precision.weight_bits][0])
-                weights = _coded(sample.stored, step, Codes(op.precision.weight_bits, True))
-            seen = seen_inputs(program.matrices(layer), weights, codes)
-            self._ranges[key] = layer_range(seen, steps_of(op, self._chip))
-        return self._ranges[key]
-
-
-def layer_codes(op: MatMul) -> Codes:
-    """The codes that drive a product's rows."""
-    return Codes(op.precision.activation_bits, op.signed)
-
-
-def _coded(values: Array, step: float, codes: Codes) -> Array:
-    return np.clip(np.rint(values / step), codes.low, codes.high).astype(np.int64)
 
 
 def layer_bytes(layer: OnCrossbars) -> int:

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from cimspec.pipeline.choosing import choose
 from cimspec.pipeline.costing import baseline_policy, compile_spec, evaluate
+from cimspec.pipeline.drawn_chips import REPORTED_CHIPS
 from cimspec.pipeline.executors import Executor
 from cimspec.pipeline.infeasible import check_feasible
 from cimspec.pipeline.searching import Contest, check_search
 from cimspec.pipeline.tasks import SearchTask, Shared, run_search
 from cimspec.pipeline.versions import versions
-from cimspec.pipeline.workbench import REPORTED_CHIPS, Candidate, Workbench
+from cimspec.pipeline.workbench import Candidate, Workbench
 from cimspec.pipeline.writing import folder_or_scratch, write_run
 from cimspec.quant.device import full_precision
 from cimspec.quant.onnx_import import open_quantized

@@ -30,7 +30,15 @@ LIMIT_BYTES = 512 * 1024 * 1024
 
 DIGEST_BYTES = 32
 
-FINE_TUNING = {"finetune_epochs", "finetune_learning_rate", "step_rate", "distillation", "temperature", "calibration"}
+FINE_TUNING = {
+    "finetune_on",
+    "finetune_epochs",
+    "finetune_learning_rate",
+    "step_rate",
+    "distillation",
+    "temperature",
+    "calibration",
+}
 """Fields of a recipe that the float network does not depend on."""
 
 CODE: tuple[ModuleType, ...] = (augment, execute, optimize, train)

@@ -24,11 +24,23 @@ import torch
 from cimspec.compiler import Program, compile_program
 from cimspec.cost import Cost, program_cost
 from cimspec.data.cores import cores
-from cimspec.data.dataset import Dataset, Split
+from cimspec.data.dataset import Dataset, Images, Split
 from cimspec.data.load import check_data, load_data
 from cimspec.diag import Diagnostic, fail
 from cimspec.graph import Graph, Policy, open_model
 from cimspec.pipeline.chip_evaluator import ChipEvaluator
+from cimspec.pipeline.drawn_chips import (
+    DECIDED_CHIPS,
+    JUDGED_CHIP,
+    REPORTED_CHIPS,
+    SEARCHED_CHIPS,
+    TUNED_CHIPS,
+    chip_seed,
+    chip_seeds,
+    evaluated_on,
+    finetuned_on,
+)
+from cimspec.pipeline.tuning_chips import CALIBRATION_IMAGES, TuningChips, compile_network
 from cimspec.pipeline.weights_cache import WeightsCache, weights_key
 from cimspec.quant.calibrate import calibrate
 from cimspec.quant.device import CPU, torch_device
@@ -36,7 +48,6 @@ from cimspec.quant.equalize import equalize
 from cimspec.quant.evaluator import FakeQuantEvaluator
 from cimspec.quant.execute import float_outputs
 from cimspec.quant.finetune import FineTuner
-from cimspec.quant.integer import integer_network
 from cimspec.quant.onnx_import import QuantizedModel
 from cimspec.quant.ops import Constants
 from cimspec.quant.optimize import Progress, no_progress
@@ -49,26 +60,18 @@ from cimspec.quant.weights_file import has_safetensors, open_weights, save_weigh
 from cimspec.search.evaluation import Score
 from cimspec.search.finalists import Correct
 from cimspec.search.objective import metric_values
-from cimspec.search.space import is_lossless
 from cimspec.sim import execute
-from cimspec.sim.calibrate import calibrate_ranges
-from cimspec.spec import AdcRange, Chip, EvaluateOn, Metric, ModelSpec, Spec, TrainingSpec
+from cimspec.spec import Chip, EvaluateOn, Metric, ModelSpec, Spec, TrainingSpec
 
 SCORED_SHARE = 0.25
 """Of the validation split, where there is no search to say. Few images rank policies (`benchmarks/divergence.py`); to
 compare accuracies takes many."""
-
-SEARCHED_CHIPS, DECIDED_CHIPS, REPORTED_CHIPS = range(2), range(100, 103), range(200, 205)
-"""Numbers of the chips that are drawn; the seed of a run makes others of them."""
 
 CHIP_SHARE = 0.5
 """Of the images that score, where the chip is looked at: that takes longer, and ranks nearly as well."""
 
 WEIGHTS_FILE = "weights.safetensors"
 """Of trained weights, in the folder of a run; a spec takes them up with `weights = "..."`."""
-
-CALIBRATION_IMAGES = 256
-"""Training images that ADC ranges are taken from while searching."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,14 +163,18 @@ class Workbench:
                 evaluator = FakeQuantEvaluator(tables, scored, spec.training.temperature, device=where)
                 digest = _digest(spec, content, seed, where)
             case EvaluateOn.CHIP:
-                seeds = tuple(chip_seed(seed, number) for number in SEARCHED_CHIPS)
+                seeds = chip_seeds(seed, SEARCHED_CHIPS)
                 calibration = data.train.images[:CALIBRATION_IMAGES]
                 seen, _ = scored.cut(max(1, round(CHIP_SHARE * len(scored))))
                 evaluator = ChipEvaluator(tables, spec.chip, seen, spec.training.temperature, calibration, seeds=seeds)
                 digest = _digest(spec, content, seed, where, spec.chip)
             case _:
                 assert_never(on)
-        tuner = FineTuner(tables, data, spec.training, seed=training_seed(spec, seed), device=where)
+        chips = None
+        if finetuned_on(spec) is EvaluateOn.CHIP:
+            seeds, judged = chip_seeds(seed, TUNED_CHIPS), chip_seed(seed, JUDGED_CHIP)
+            chips = TuningChips.of(tables, spec.chip, _calibrating(data), seeds=seeds, judged_seed=judged)
+        tuner = FineTuner(tables, data, spec.training, seed=training_seed(spec, seed), device=where, chips=chips)
         return cls(
             folded, spec.chip, data, weights, tables, evaluator, on, seed, tuner, digest, progress, where, warnings
         )
@@ -215,7 +222,7 @@ class Workbench:
         return self._made(model.graph, model.policy, model.parameters, fine_tuned=False)
 
     def _made(self, graph: Graph, policy: Policy, parameters: QuantizedParameters, fine_tuned: bool) -> Candidate:
-        program, constants = self._compile(graph, policy, parameters)
+        program, constants = compile_network(graph, parameters, self.chip, _calibrating(self.data))
         correct = self._executed(program, constants, self.data.validation, DECIDED_CHIPS)
         return Candidate(policy, parameters, program, constants, program_cost(program), correct, fine_tuned)
 
@@ -247,7 +254,7 @@ class Workbench:
     def seeds_of(self, chips: range) -> tuple[int, ...]:
         """The seeds of some chips; of one of them where cells are ideal, and all chips the same."""
         drawn = chips[:1] if self.chip.device.is_ideal else chips
-        return tuple(chip_seed(self.seed, number) for number in drawn)
+        return chip_seeds(self.seed, drawn)
 
     def float_accuracy(self) -> float:
         """Share of the test images that the float network gets right, 0 .. 1; for the report alone."""
@@ -256,38 +263,20 @@ class Workbench:
         outputs = float_outputs(self.tables.graph, self.tables.weights, images)
         return float((outputs.argmax(1).cpu().numpy() == test.labels).mean())
 
-    def _compile(self, graph: Graph, policy: Policy, parameters: QuantizedParameters) -> tuple[Program, Constants]:
-        network = integer_network(graph, parameters)
-        program = compile_program(graph, policy, self.chip)
-        if self.chip.adc.range is AdcRange.CALIBRATED:
-            images = self.data.train.images[: len(self.data.validation.images)]
-            program = calibrate_ranges(program, network.constants, images)
-        return program, network.constants
-
-
-def evaluated_on(spec: Spec) -> EvaluateOn:
-    """What evaluations look at: as written, or the chip where its ADC or its cells lose something."""
-    search = spec.search
-    if search and search.evaluate_on:
-        return search.evaluate_on
-    widest = max(search.activation_bits) if search else 8
-    exact = spec.chip.device.is_ideal and is_lossless(spec.chip, widest)
-    return EvaluateOn.QUANTIZED if exact else EvaluateOn.CHIP
-
 
 def scored_share(spec: Spec) -> float:
     """The share of the validation split that scores policies."""
     return spec.search.scored if spec.search else SCORED_SHARE
 
 
-def chip_seed(seed: int, number: int) -> int:
-    """The seed of chip `number` in a run with `seed`."""
-    return seed * 1000 + number
-
-
 def training_seed(spec: Spec, seed: int) -> int:
     """The seed of training and fine-tuning in a run with `seed`: the one in the spec, if it has one."""
     return seed if spec.training.seed is None else spec.training.seed
+
+
+def _calibrating(data: Dataset) -> Images:
+    """The training images that ADC ranges of whole networks are taken from."""
+    return data.train.images[: len(data.validation.images)]
 
 
 def _given(spec: Spec, graph: Graph) -> Weights | None:

@@ -16,6 +16,7 @@ from torch.nn import functional
 from cimspec.data.dataset import Dataset
 from cimspec.graph.precision import Policy
 from cimspec.quant.augment import distort
+from cimspec.quant.chip_errors import BATCHES_OF_A_CHIP, ChipErrors, Chips
 from cimspec.quant.device import CPU
 from cimspec.quant.execute import Plan, float_outputs
 from cimspec.quant.fake import fake_outputs
@@ -64,8 +65,16 @@ class FineTuner:
     """
 
     def __init__(
-        self, tables: Tables, data: Dataset, training: TrainingSpec, *, seed: int, device: torch.device = CPU
+        self,
+        tables: Tables,
+        data: Dataset,
+        training: TrainingSpec,
+        *,
+        seed: int,
+        device: torch.device = CPU,
+        chips: Chips | None = None,
     ) -> None:
+        """`chips` are those to train for; without them, chips are taken to compute exactly."""
         self._tables = tables
         self._train = data.train
         self._device = device
@@ -74,6 +83,7 @@ class FineTuner:
         self._teacher = _teacher_outputs(tables, self._images)
         self._training = training
         self._seed = seed
+        self._chips = chips
         self._stopped = Event()
         self._preparing = Lock()
         self._lessons: tuple[Lesson, ...] | None = None
@@ -90,12 +100,41 @@ class FineTuner:
         if not self._training.finetune_epochs:
             return FineTuned(policy, untuned, before, before, improved=False)
         student = Student.of(self._tables, policy, self._device)
-        _learn(student, self._prepared(), self._training, self._stopped, progress)
+        self._learn(student, self._chips.errors(policy) if self._chips else None, progress)
         tuned = student.parameters()
         after = self._quality(tuned)
         improved = not _clearly_better(before, after)
         parameters, validation = (tuned, after) if improved else (untuned, before)
         return FineTuned(policy, parameters, validation, before, improved)
+
+    def _learn(self, student: Student, errors: ChipErrors | None, progress: Progress) -> None:
+        training, lessons = self._training, self._prepared()
+        peak = training.finetune_learning_rate
+        groups = [
+            {"params": list(student.values), "share": 1.0},
+            {"params": list(student.steps), "share": training.step_rate},
+        ]
+        optimizer = make_optimizer(training.optimizer, groups, peak, weight_decay=0.0)
+        average = Average([*student.values, *student.steps], AVERAGE_DECAY)
+        generator = Generator().manual_seed(self._seed)
+        plan, apply = Plan.of(student.graph), student.function(generator)
+        steps, step = sum(len(lesson.batches) for lesson in lessons), 0
+        for epoch, lesson in enumerate(lessons):
+            for images, teacher, labels in zip(lesson.batches, lesson.teacher, lesson.labels, strict=True):
+                _go_on_unless(self._stopped)
+                if errors and step % BATCHES_OF_A_CHIP == 0:
+                    student.meet(errors, step // BATCHES_OF_A_CHIP)
+                for group in optimizer.param_groups:
+                    group["lr"] = peak * group["share"] * rate(training.schedule, step, steps, WARMUP)
+                loss = _loss(plan.run(images, apply).flatten(1), teacher, labels, training)
+                optimizer.zero_grad()
+                torch.autograd.backward(loss)
+                optimizer.step()
+                student.keep_steps_positive()
+                average.update()
+                step += 1
+            progress(epoch + 1, len(lessons), f"loss {loss.item():.3f}")
+        average.put_back()
 
     def stop(self) -> None:
         """Let every `tune` that is running, or is called from now on, end before its next batch."""
@@ -119,8 +158,12 @@ class FineTuner:
             yield Lesson(drawn, tuple(teacher), tuple(labels[chosen] for chosen in order))
 
     def _quality(self, parameters: QuantizedParameters) -> Quality:
-        """On the validation split."""
-        outputs = fake_outputs(self._tables.graph, parameters, self._images).flatten(1)
+        """On the validation split, on a chip if it is trained for one."""
+        if self._chips:
+            executed = self._chips.outputs(parameters, self._images.cpu().numpy())
+            outputs = torch.from_numpy(executed).float().to(self._device)
+        else:
+            outputs = fake_outputs(self._tables.graph, parameters, self._images).flatten(1)
         return measure(outputs, self._teacher, self._labels, self._training.temperature)
 
 
@@ -137,34 +180,6 @@ def _teacher_outputs(tables: Tables, images: Tensor) -> Tensor:
 def _go_on_unless(stopped: Event) -> None:
     if stopped.is_set():
         raise StoppedError
-
-
-def _learn(
-    student: Student, lessons: tuple[Lesson, ...], training: TrainingSpec, stopped: Event, progress: Progress
-) -> None:
-    peak = training.finetune_learning_rate
-    groups = [
-        {"params": list(student.values), "share": 1.0},
-        {"params": list(student.steps), "share": training.step_rate},
-    ]
-    optimizer = make_optimizer(training.optimizer, groups, peak, weight_decay=0.0)
-    average = Average([*student.values, *student.steps], AVERAGE_DECAY)
-    plan, apply = Plan.of(student.graph), student.function()
-    steps, step = sum(len(lesson.batches) for lesson in lessons), 0
-    for epoch, lesson in enumerate(lessons):
-        for images, teacher, labels in zip(lesson.batches, lesson.teacher, lesson.labels, strict=True):
-            _go_on_unless(stopped)
-            for group in optimizer.param_groups:
-                group["lr"] = peak * group["share"] * rate(training.schedule, step, steps, WARMUP)
-            loss = _loss(plan.run(images, apply).flatten(1), teacher, labels, training)
-            optimizer.zero_grad()
-            torch.autograd.backward(loss)
-            optimizer.step()
-            student.keep_steps_positive()
-            average.update()
-            step += 1
-        progress(epoch + 1, len(lessons), f"loss {loss.item():.3f}")
-    average.put_back()
 
 
 def _loss(outputs: Tensor, teacher: Tensor, labels: Tensor, training: TrainingSpec) -> Tensor:

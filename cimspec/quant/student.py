@@ -5,16 +5,17 @@ started from post-training quantization.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from cimspec.graph.graph import Graph
 from cimspec.graph.layer import Add, Layer, Product
 from cimspec.graph.precision import Policy, Precision
 from cimspec.graph.signs import nonnegative_layers
+from cimspec.quant.chip_errors import ChipErrors, LayerErrors, disturbed
 from cimspec.quant.device import CPU
 from cimspec.quant.execute import LayerFunction, aligned, channels_last, digital, multiply, to_weights
 from cimspec.quant.lsq import quantize_learned, round_through
@@ -23,6 +24,7 @@ from cimspec.quant.parameters import (
     FloatArray,
     LayerParameters,
     QuantizedParameters,
+    WeightCodes,
     activation_range,
     weight_limit,
 )
@@ -45,8 +47,21 @@ class StudentLayer:
     input_step: Tensor  # scalar
     input_signed: bool
 
-    def run(self, layer: Layer, operands: tuple[Tensor, ...]) -> Tensor:
-        """Outputs of the quantized layer, differentiable in all four tensors and the operands."""
+    def run(
+        self, layer: Layer, operands: tuple[Tensor, ...], errors: LayerErrors | None, generator: Generator
+    ) -> Tensor:
+        """Outputs of the quantized layer, differentiable in all four tensors and the operands.
+
+        `errors` are those of a chip; `generator` draws what comes anew with each product.
+        """
+        weight_errors, output_errors = (errors.weights, errors.outputs) if errors else (None, None)
+        outputs = self._products(layer, operands, weight_errors)
+        if output_errors is None:
+            return outputs
+        step = (self.weight_step.flatten() * self.input_step).detach()
+        return disturbed(outputs, channelwise(output_errors * step, outputs), generator)
+
+    def _products(self, layer: Layer, operands: tuple[Tensor, ...], weight_errors: Tensor | None) -> Tensor:
         low, high = activation_range(self.precision.activation_bits, self.input_signed)
         inputs = operands[0]
         coded = quantize_learned(inputs, self.input_step, low, high, shared_by=inputs[0].numel())
@@ -55,18 +70,38 @@ class StudentLayer:
             stored = operands[1]
             return coded @ quantize_learned(stored, self.weight_step, -limit, limit, shared_by=stored[0].numel())
         weight = quantize_learned(self.weight, self.weight_step, -limit, limit, shared_by=self.weight[0].numel())
+        if weight_errors is not None:
+            weight = torch.addcmul(weight, weight_errors, self.weight_step.detach())
         bias = round_through(self.bias, (self.weight_step.flatten() * self.input_step).detach())
         return multiply(layer, coded, weight, bias)
 
+    def codes(self) -> WeightCodes:
+        """The weight codes [outputs, inputs] as they stand; none of a product of two activations."""
+        weight = self.weight.detach().cpu().contiguous().numpy()
+        if not weight.size:
+            return np.zeros((0, 0), np.int16)
+        return weight_codes(weight, self._steps(), self.precision.weight_bits)
+
+    def on_chip(self, name: str, errors: ChipErrors, chip: int) -> LayerErrors:
+        """The errors of the layer, whose name is `name`, on chip number `chip`."""
+        device = self.weight.device
+        strayed = errors.weights(name, self.codes(), chip) if len(self.weight) else None
+        shaped = None
+        if strayed is not None:
+            values = torch.from_numpy(strayed.astype(np.float32).reshape(self.weight.shape))
+            shaped = channels_last(values.to(device))
+        outputs = errors.outputs(name)
+        return LayerErrors(shaped, None if outputs is None else torch.from_numpy(outputs).float().to(device))
+
+    def _steps(self) -> FloatArray:
+        return self.weight_step.detach().flatten().double().cpu().numpy().copy()
+
     def parameters(self) -> LayerParameters:
         """The layer as it stands, quantized."""
-        step = self.weight_step.detach().flatten().double().cpu().numpy().copy()
-        weight = self.weight.detach().cpu().contiguous().numpy()
-        codes = weight_codes(weight, step, self.precision.weight_bits) if weight.size else np.zeros((0, 0), np.int16)
         return LayerParameters(
             self.precision,
-            codes,
-            step,
+            self.codes(),
+            self._steps(),
             self.bias.detach().double().cpu().numpy().copy(),
             float(self.input_step.detach()),
             self.input_signed,
@@ -81,6 +116,7 @@ class Student:
     layers: dict[str, StudentLayer]
     add_steps: dict[str, Tensor]
     digital: dict[str, dict[str, Tensor]]  # parameters of layers that compute with real values
+    errors: dict[str, LayerErrors] = field(default_factory=dict)  # of the chip that it is on, if it is on one
 
     @classmethod
     def of(cls, tables: Tables, policy: Policy, device: torch.device = CPU) -> "Student":
@@ -118,8 +154,13 @@ class Student:
             for step in self.steps:
                 step.clamp_(min=SMALLEST_STEP)
 
-    def function(self) -> LayerFunction:
-        """What the layers compute."""
+    def meet(self, errors: ChipErrors, chip: int) -> None:
+        """Go on as if chip number `chip` held the weights as they are now."""
+        for name, layer in self.layers.items():
+            self.errors[name] = layer.on_chip(name, errors, chip)
+
+    def function(self, generator: Generator) -> LayerFunction:
+        """What the layers compute; `generator` draws the errors that come anew with each product."""
         nonnegative = nonnegative_layers(self.graph)
 
         def apply(layer: Layer, operands: tuple[Tensor, ...]) -> Tensor:
@@ -128,7 +169,7 @@ class Student:
                 a, b = aligned(*operands)
                 return quantize_learned(a + b, self.add_steps[layer.name], low, high, shared_by=layer.size)
             if layer.runs_on_crossbars:
-                return self.layers[layer.name].run(layer, operands)
+                return self.layers[layer.name].run(layer, operands, self.errors.get(layer.name), generator)
             return digital(layer, operands, self.digital[layer.name])
 
         return apply
@@ -161,6 +202,11 @@ def _student_layer(tables: Tables, name: str, precision: Precision, device: torc
         _parameter(np.asarray(start.input_scale), device),
         start.input_signed,
     )
+
+
+def channelwise(values: Tensor, outputs: Tensor) -> Tensor:
+    """Values [channels], or [1], to broadcast over a layer's `outputs`: channels come second in images, else last."""
+    return values.view(-1, 1, 1) if outputs.ndim == 4 else values
 
 
 def _parameter(values: FloatArray | Float32, device: torch.device) -> Tensor:

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from cimspec.spec.base import Option, SpecModel
+from cimspec.spec.search import EvaluateOn
 
 Epochs = Annotated[int, Field(ge=0, le=10_000)]
 Rate = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
@@ -44,6 +45,10 @@ class TrainingSpec(SpecModel):
     step_rate: Rate = Field(default=0.1, description="learning rate of quantization steps, relative to the weights'")
     distillation: Share = Field(
         default=1.0, description="share of the float network's outputs in the loss of fine-tuning; labels are the rest"
+    )
+    finetune_on: EvaluateOn | None = Field(
+        default=None,
+        description="what fine-tuning sees; left out: `chip` where its ADC or its cells lose something",
     )
     temperature: Annotated[float, Field(ge=0.1, le=100, allow_inf_nan=False)] = Field(
         default=3.0, description="divides the outputs of both networks where they are compared"

@@ -78,7 +78,7 @@ def test_each_chip_executes_the_program_on_its_share_of_the_images(
     for policy in (first, widened, *others):
         constants = integer_network(tables.graph, quantize(tables, policy)).constants
         program = compile_program(tables.graph, policy, chip)
-        scales = {layer.name: evaluator.full_scale(program, layer, constants) for layer in program.layers}
+        scales = {layer.name: evaluator._ranges.full_scale(program, layer, constants) for layer in program.layers}
         program = with_full_scales(program, {name: scale for name, scale in scales.items() if scale})
         shares = [range(11)] if device.is_ideal else [range(6), range(6, 11)]
         expected = [

@@ -74,8 +74,9 @@ def random_weights(graph: Graph, seed: int = 0) -> Weights:
     for layer in graph.layers:
         match layer.op:
             case Conv2d() as op:
-                shape = (op.out_channels, op.in_channels, *op.window.kernel)
-                spread = np.float32((2 / (op.in_channels * op.window.area)) ** 0.5)
+                inputs = op.in_channels // op.groups
+                shape = (op.out_channels, inputs, *op.window.kernel)
+                spread = np.float32((2 / (inputs * op.window.area)) ** 0.5)
                 weights[layer.name] = {
                     "weight": draw(*shape) * spread,
                     "bias": draw(op.out_channels) * np.float32(0.1),

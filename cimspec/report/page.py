@@ -93,6 +93,8 @@ def _facts(report: RunReport) -> Iterator[tuple[str, str]]:
     if report.float_accuracy is not None:
         yield "test images", f"{report.test_images:,}"
         yield "accuracy of the float network", f"{100 * report.float_accuracy:.1f} %"
+    if report.finetuned_on:
+        yield "fine-tuned on", report.finetuned_on
     if report.chip_seeds:
         yield "seeds of the chips reported on", ", ".join(map(str, report.chip_seeds))
     if report.space_size is not None:

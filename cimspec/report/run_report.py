@@ -67,6 +67,7 @@ class RunReport:
     baseline_accuracy_by_draw: tuple[float, ...] = ()
     chip_seeds: tuple[int, ...] = ()  # of the chips that accuracies are reported on: `cimspec simulate --seed`
     evaluated_on: str | None = None  # what the search looked at: the chip, or the quantized network
+    finetuned_on: str | None = None  # what fine-tuning saw
     test_images: int = 0
     float_accuracy: float | None = None
     uniform: Outcome | None = None
@@ -104,6 +105,7 @@ class RunReport:
             },
             "allowed_loss_pp": self.allowed_loss_pp,
             "evaluated_on": self.evaluated_on,
+            "finetuned_on": self.finetuned_on,
             "chip_seeds": list(self.chip_seeds),
             "space_size": self.space_size,
             "uniform": self.uniform.as_json() if self.uniform else None,

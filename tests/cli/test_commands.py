@@ -138,7 +138,7 @@ def test_on_noisy_cells_the_search_looks_at_the_chip_and_each_reported_chip_can_
     noisy = ["--set", "chip.device.program_sigma=10%", "--set", "chip.device.read_sigma=2%"]
     done = cimspec("run", "specs/tiny.cim", "--json", "--seed", "1", "--out", str(tmp_path / "out"), *SMALL, *noisy)
     result = json.loads(done.stdout)
-    assert result["evaluated_on"] == "chip"
+    assert result["evaluated_on"] == result["finetuned_on"] == "chip"
     best = result["best"]
     assert len(result["chip_seeds"]) == len(best["accuracy_by_draw"]) == 5
     assert len(set(result["chip_seeds"])) == 5

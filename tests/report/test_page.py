@@ -7,6 +7,7 @@ import pytest
 
 from cimspec.cost import program_cost
 from cimspec.graph import Policy, Precision
+from cimspec.report.outcomes import run_verdict
 from cimspec.report.page import make_page, render_page
 from cimspec.report.run_report import Outcome, RunReport
 from cimspec.search.finalists import Comparison
@@ -81,6 +82,7 @@ def searched(program, name: str = "spec") -> RunReport:
         float_accuracy=0.981,
         chip_seeds=(7000,),
         evaluated_on="quantized",
+        finetuned_on="quantized",
         test_images=1000,
         uniform=outcome("uniform", 2.0, policy),
         best=best,
@@ -177,3 +179,9 @@ def test_names_cannot_become_markup():
 def test_a_page_of_many_layers_stays_small():
     program = named_program("f", 4000)
     assert len(render_page(costed(program), program)) < 60_000
+
+
+def test_on_a_chip_that_loses_something_the_float_network_stands_beside_the_result():
+    report = searched(PROGRAMS["pipeline"])
+    assert "float network" not in run_verdict(report)
+    assert "The float network, which is on no chip, has 98.1 %." in run_verdict(replace(report, finetuned_on="chip"))

@@ -24,7 +24,7 @@ from cimspec.sim.programmed import ProgrammedRows
 
 
 class PolicyErrors:
-    """Implements `ChipErrors`. Chip number n is drawn with `seeds[n % len(seeds)]`."""
+    """Implements `ChipErrors`. Chip number n is drawn with `seeds[n % len(seeds)]`; what is digital has no errors."""
 
     def __init__(self, ranges: ChipRanges, policy: Policy, seeds: Sequence[int]) -> None:
         graph = ranges.tables.graph
@@ -34,11 +34,14 @@ class PolicyErrors:
         self._constants = network.constants
         self._layers = {layer.name: (place, layer) for place, layer in enumerate(self._program.layers)}
         self._seeds = seeds
+        self._measured: dict[str, FloatArray | None] = {}
 
     def weights(self, layer: str, codes: WeightCodes, chip: int) -> FloatArray | None:
         """Errors of weights `[outputs, inputs]`, in codes; None where cells hold what they should, or inputs."""
+        if layer not in self._layers or self._ranges.chip.device.cells_are_exact:
+            return None
         place, own = self._layers[layer]
-        if own.op.moving or self._ranges.chip.device.cells_are_exact:
+        if own.op.moving:
             return None
         matrices = self._program.matrices(own)
         strayed = [
@@ -49,9 +52,14 @@ class PolicyErrors:
 
     def outputs(self, layer: str) -> FloatArray | None:
         """Standard deviations `[outputs]` of what weights do not explain, `[1]` where inputs are stored; or None."""
-        place, own = self._layers[layer]
-        variance = np.concatenate([(each**2).mean(axis=0) for each in self._unexplained(own, place)])
-        if own.op.moving:
+        if layer not in self._measured:
+            place = self._layers.get(layer)
+            self._measured[layer] = self._deviation(*place) if place else None
+        return self._measured[layer]
+
+    def _deviation(self, place: int, layer: CrossbarLayer) -> FloatArray | None:
+        variance = np.concatenate([(each**2).mean(axis=0) for each in self._unexplained(layer, place)])
+        if layer.op.moving:
             variance = variance.mean(keepdims=True)
         return np.sqrt(variance) if variance.any() else None
 

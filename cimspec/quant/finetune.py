@@ -2,7 +2,8 @@
 
 The student learns the labels and the float network's outputs on distorted training images (Hinton et al., "Distilling
 the knowledge in a neural network", 2015). Images and the float network's outputs on them are made once and shared by
-all policies: this saves a third of the time, and policies are compared on the same draws.
+all policies: this saves a third of the time, and policies are compared on the same draws. Where chips lose something,
+the student meets their errors (chip_errors.py), and is compared with the untuned network on one of them.
 """
 
 from collections.abc import Iterator

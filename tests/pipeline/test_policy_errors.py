@@ -1,27 +1,33 @@
 """What fine-tuning sees of a chip is what the simulator does there."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from cimspec.compiler import compile_program
-from cimspec.graph import Graph, Policy
+from cimspec.graph import Graph, Policy, open_model
 from cimspec.graph.layer import Conv2d, GlobalAvgPool, Input, Layer, Linear, Relu
 from cimspec.graph.window import Window
 from cimspec.pipeline.chip_ranges import ChipRanges
 from cimspec.pipeline.policy_errors import PolicyErrors
 from cimspec.pipeline.tuning_chips import TuningChips, compile_network
 from cimspec.quant.calibrate import calibrate
+from cimspec.quant.execute import Plan, to_weights
 from cimspec.quant.integer import integer_network
+from cimspec.quant.student import Student
 from cimspec.quant.tables import Tables, quantize
+from cimspec.quant.train import initial_tensors
 from cimspec.sim import execute
 from cimspec.sim.on_crossbars import How, put_on_crossbars
-from cimspec.spec import Adc, AdcConversion, Chip, Device
+from cimspec.spec import Adc, AdcConversion, Chip, Device, load_spec
 from tests.pipeline.test_chip_evaluator import LOSSLESS, NOISY, SHORT, make_chip
 from tests.quant.nets import random_images, random_weights, residual_net
 
 SEEDS = (11, 12)
+SPECS = Path(__file__).parents[2] / "specs"
 
 
 def depthwise_net() -> Graph:
@@ -113,6 +119,27 @@ def test_the_spread_of_outputs_is_that_of_other_images(tables: Tables, adc: Adc)
     expected = products(graph, "c1", codes, network.constants["c1.weights"]) + bias_of(graph, "c1", network.constants)
     measured = np.sqrt(((simulated - expected) ** 2).mean((0, 2, 3)))
     np.testing.assert_allclose(errors.outputs("c1"), measured, rtol=0.35)
+
+
+@pytest.mark.parametrize("attention", ["crossbars", "digital"])
+def test_attention_errs_where_it_is_on_crossbars(attention: str):
+    """What two activations make is stored anew for each image: there are no weights that could stray."""
+    resident = ("chip.weights=resident", "chip.crossbars=500", f"chip.attention={attention}")
+    spec = load_spec(SPECS / "attention.cim", (*resident, "chip.device.program_sigma=5%"))
+    graph = open_model(spec).graph
+    weights = to_weights(initial_tensors(graph, torch.Generator().manual_seed(0)))
+    images = np.random.default_rng(0).random((32, *graph.layers[0].shape), dtype=np.float32)
+    tables = calibrate(graph, weights, images)
+    policy = graph.uniform(4, 4)
+    errors = PolicyErrors(ChipRanges.of(tables, spec.chip, images), policy, SEEDS)
+    student = Student.of(tables, policy)
+    student.meet(errors, 0)
+    outputs = Plan.of(graph).run(torch.from_numpy(images[:4]), student.function(torch.Generator().manual_seed(0)))
+    assert outputs.isfinite().all()
+    for name in ("a1_qk", "a1_av"):
+        assert errors.weights(name, np.zeros((0, 0), np.int16), 0) is None
+        assert (errors.outputs(name) is None) == (attention == "digital")
+    assert student.errors["a1_q"].weights is not None
 
 
 def test_networks_are_compared_on_a_chip_of_their_own(tables: Tables):

@@ -90,28 +90,35 @@ def compared(spec: Spec, seed: int) -> dict[str, Any]:
         both = (blind_trials[Method.RL], chip_trials[Method.RL])
         duels = []
         with contest.bench, blind.bench:
-            for goal in contest.goals:
+            pairs = [(goal, pair) for goal in contest.goals if (pair := opponents(goal, both))]
+            for trial in (trial for _, pair in pairs for trial in pair):
+                contest.bench.start(trial.policy)  # on all cores
+            for goal, pair in pairs:
                 with step(f"seed {seed}, {goal.limit}: fine-tuning and test"):
-                    duels += duel(contest, goal, both)
+                    duels.append(duel(contest, goal, pair))
     return {"seed": seed, "blind_s": blind_s, "chip_s": chip_s, "duels": duels}
 
 
-def duel(contest: Contest, goal: Goal, both: Sequence[Sequence[Trial]]) -> list[dict[str, Any]]:
-    """What both searches bring at equal speed; nothing where neither meets the limit."""
-    bench = contest.bench
+def opponents(goal: Goal, both: Sequence[Sequence[Trial]]) -> list[Trial]:
+    """What each search brings at equal speed; nothing where neither meets the limit."""
     finalists = [found for trials in both if (found := finalist(trials, goal))]
     if not finalists:
         return []
     objective = max(goal.objective(each.values) for each in finalists)
-    found = [as_good(trials, goal, objective) for trials in both]
+    return [as_good(trials, goal, objective) for trials in both]
+
+
+def duel(contest: Contest, goal: Goal, found: Sequence[Trial]) -> dict[str, Any]:
+    """How accurate the policies of both searches are after fine-tuning, on each chip of the report."""
+    bench = contest.bench
     accuracies = [bench.test_correct(bench.candidate(trial.policy)).mean(axis=1).tolist() for trial in found]
     baseline = goal.objective(contest.baseline.values)
-    return [{
+    return {
         "limit": str(goal.limit),
         "speedups": [baseline / goal.objective(trial.values) for trial in found],
         "blind": accuracies[0],
         "chip": accuracies[1],
-    }]  # fmt: skip
+    }
 
 
 def rows(results: list[dict[str, Any]]) -> list[tuple[str, ...]]:

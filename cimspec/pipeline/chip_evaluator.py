@@ -16,7 +16,7 @@ import torch
 from cimspec.compiler import CrossbarLayer, Program, compile_program
 from cimspec.compiler.program import ProgramItem, operation
 from cimspec.data.cores import cores
-from cimspec.data.dataset import Images, Split
+from cimspec.data.dataset import Split
 from cimspec.graph import Policy, Precision
 from cimspec.pipeline.chip_ranges import ChipRanges
 from cimspec.quant.apply import apply_vector, matmul
@@ -48,12 +48,12 @@ class ChipEvaluator:
         chip: Chip,
         split: Split,
         temperature: float,
-        calibration: Images,
+        ranges: ChipRanges,
         *,
         seeds: tuple[int, ...],
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
-        """`seeds` key the chips, one for each; `calibration` are images to take ADC ranges from."""
+        """`seeds` key the chips, one for each."""
         self._tables = tables
         self._chip = chip
         # No chip without an image.
@@ -63,7 +63,7 @@ class ChipEvaluator:
         self._temperature = temperature
         images = channels_last(torch.from_numpy(split.images))
         self._float_outputs = float_outputs(tables.graph, tables.weights, images).flatten(1)
-        self._ranges = ChipRanges.of(tables, chip, calibration)
+        self._ranges = ranges
         self._layers: SizedCache[tuple[str, Precision, int, int], OnCrossbars] = SizedCache(cache_bytes, layer_bytes)
         self.tensors: SizedCache[Key, Array] = SizedCache(cache_bytes, lambda tensor: int(tensor.nbytes))
         self._threads = ThreadPoolExecutor(cores())
@@ -89,7 +89,7 @@ class ChipEvaluator:
         """
         shares = np.array_split(np.arange(len(operands[0])), len(self._seeds))
         index = [each.name for each in program.layers].index(layer.name)
-        layer = replace(layer, full_scale=self._ranges.full_scale(program, layer, constants))
+        layer = replace(layer, full_scale=self._ranges.full_scale(program, layer))
         if layer.op.moving:
 
             def run(seed: int, share: npt.NDArray[np.int64]) -> Array:

@@ -28,12 +28,16 @@ def evaluated_on(spec: Spec) -> EvaluateOn:
     return spec.search.evaluate_on if spec.search and spec.search.evaluate_on else _where_it_matters(spec)
 
 
-def finetuned_on(spec: Spec) -> EvaluateOn:
-    """What fine-tuning sees: as written, or the chip where its ADC or its cells lose something."""
-    return spec.training.finetune_on or _where_it_matters(spec)
+def finetuned_on(spec: Spec) -> EvaluateOn | None:
+    """What fine-tuning sees: as written, or the chip where its ADC or its cells lose something; None without it."""
+    return (spec.training.finetune_on or _where_it_matters(spec)) if spec.training.finetune_epochs else None
+
+
+def chip_is_exact(spec: Spec) -> bool:
+    """Whether the chip computes what integers say, whatever the policy."""
+    widest = max(spec.search.activation_bits) if spec.search else 8
+    return spec.chip.device.is_ideal and is_lossless(spec.chip, widest)
 
 
 def _where_it_matters(spec: Spec) -> EvaluateOn:
-    widest = max(spec.search.activation_bits) if spec.search else 8
-    exact = spec.chip.device.is_ideal and is_lossless(spec.chip, widest)
-    return EvaluateOn.QUANTIZED if exact else EvaluateOn.CHIP
+    return EvaluateOn.QUANTIZED if chip_is_exact(spec) else EvaluateOn.CHIP

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cimspec.pipeline.choosing import choose
 from cimspec.pipeline.costing import baseline_policy, compile_spec, evaluate
-from cimspec.pipeline.drawn_chips import REPORTED_CHIPS, finetuned_on
+from cimspec.pipeline.drawn_chips import REPORTED_CHIPS, chip_is_exact, finetuned_on
 from cimspec.pipeline.executors import Executor
 from cimspec.pipeline.infeasible import check_feasible
 from cimspec.pipeline.searching import Contest, check_search
@@ -198,7 +198,8 @@ class _Run:
             baseline_accuracy_by_draw=by_draw(correct),
             chip_seeds=bench.seeds_of(REPORTED_CHIPS),
             evaluated_on=bench.evaluated_on.value if self.spec.search else None,
-            finetuned_on=finetuned_on(self.spec).value,
+            finetuned_on=tuned_on.value if (tuned_on := finetuned_on(self.spec)) else None,
+            chip_is_exact=chip_is_exact(self.spec),
             test_images=correct.shape[1],
             float_accuracy=bench.float_accuracy(),
             warnings=bench.warnings,

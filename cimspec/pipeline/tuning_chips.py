@@ -1,4 +1,4 @@
-"""The chips that a network is fine-tuned for: Tables + chip + images + seeds -> errors of policies, and outputs."""
+"""The chips that a network is fine-tuned for: their ranges + seeds -> errors of policies, outputs."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +13,9 @@ from cimspec.pipeline.policy_errors import PolicyErrors
 from cimspec.quant.integer import integer_network
 from cimspec.quant.ops import Constants
 from cimspec.quant.parameters import QuantizedParameters
-from cimspec.quant.tables import Tables
 from cimspec.sim import execute
 from cimspec.sim.calibrate import calibrate_ranges
 from cimspec.spec.chip import AdcRange, Chip
-
-CALIBRATION_IMAGES = 256
-"""Training images that ADC ranges are taken from before anything is fine-tuned."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,26 +23,19 @@ class TuningChips:
     """Implements `Chips`: they are drawn with `seeds`, and networks are compared on one of `judged_seed`."""
 
     ranges: ChipRanges
-    images: Images  # of the training split, to calibrate with
+    images: Images  # of the training split, to calibrate whole networks with
     seeds: tuple[int, ...]
     judged_seed: int
-
-    @classmethod
-    def of(
-        cls, tables: Tables, chip: Chip, images: Images, *, seeds: tuple[int, ...], judged_seed: int
-    ) -> "TuningChips":
-        """Chips for one float network; `images` are those to calibrate with."""
-        return cls(ChipRanges.of(tables, chip, images[:CALIBRATION_IMAGES]), images, seeds, judged_seed)
 
     def errors(self, policy: Policy) -> PolicyErrors:
         """What the chips do to networks of a policy."""
         return PolicyErrors(self.ranges, policy, self.seeds)
 
-    def outputs(self, parameters: QuantizedParameters, images: Images) -> npt.NDArray[Any]:
+    def network_outputs(self, parameters: QuantizedParameters, images: Images) -> npt.NDArray[Any]:
         """What a network gives for `images` on the chip that is kept for comparisons: `[images, classes]`."""
         graph = self.ranges.tables.graph
         program, constants = compile_network(graph, parameters, self.ranges.chip, self.images)
-        return execute(program, constants, images, seed=self.judged_seed)
+        return execute(program, constants, images, seed=self.judged_seed).reshape(len(images), -1)
 
 
 def compile_network(

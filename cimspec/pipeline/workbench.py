@@ -4,8 +4,8 @@ The search scores policies on the first part of the validation split, a quarter 
 its finalists are good enough, and whether fine-tuning helped them, is decided on the rest: on images that a search has
 seen, what it found looks better than it is. `test_correct` is called at the end, once for each reported policy.
 
-Where the chip's ADC or its cells lose something, the search looks at policies on the simulated chip. Cells that are not
-ideal are drawn anew for the search, for the decision and for the report: no draw serves two of them.
+Where the chip's ADC or its cells lose something, the search looks at policies on the simulated chip, and fine-tuning
+meets its errors; which chips are drawn for what says drawn_chips.py.
 
 Candidates are made in the background, one on each core: those that are needed in any case while the search goes on.
 """
@@ -29,6 +29,7 @@ from cimspec.data.load import check_data, load_data
 from cimspec.diag import Diagnostic, fail
 from cimspec.graph import Graph, Policy, open_model
 from cimspec.pipeline.chip_evaluator import ChipEvaluator
+from cimspec.pipeline.chip_ranges import ChipRanges
 from cimspec.pipeline.drawn_chips import (
     DECIDED_CHIPS,
     JUDGED_CHIP,
@@ -40,7 +41,7 @@ from cimspec.pipeline.drawn_chips import (
     evaluated_on,
     finetuned_on,
 )
-from cimspec.pipeline.tuning_chips import CALIBRATION_IMAGES, TuningChips, compile_network
+from cimspec.pipeline.tuning_chips import TuningChips, compile_network
 from cimspec.pipeline.weights_cache import WeightsCache, weights_key
 from cimspec.quant.calibrate import calibrate
 from cimspec.quant.device import CPU, torch_device
@@ -69,6 +70,9 @@ compare accuracies takes many."""
 
 CHIP_SHARE = 0.5
 """Of the images that score, where the chip is looked at: that takes longer, and ranks nearly as well."""
+
+CALIBRATION_IMAGES = 256
+"""Training images that ADC ranges are taken from before networks are fine-tuned, and to compare networks."""
 
 WEIGHTS_FILE = "weights.safetensors"
 """Of trained weights, in the folder of a run; a spec takes them up with `weights = "..."`."""
@@ -156,7 +160,9 @@ class Workbench:
         data = replace(data, validation=decided)
         fitted = data.train.images[: spec.training.calibration]
         tables = calibrate(folded, equalize(folded, folded_weights, fitted, device=where), fitted, device=where)
-        on = evaluated_on(spec)
+        on, tuned_on = evaluated_on(spec), finetuned_on(spec)
+        calibrating = data.train.images[:CALIBRATION_IMAGES]
+        ranges = ChipRanges.of(tables, spec.chip, calibrating) if EvaluateOn.CHIP in (on, tuned_on) else None
         evaluator: Evaluator
         match on:
             case EvaluateOn.QUANTIZED:
@@ -164,16 +170,16 @@ class Workbench:
                 digest = _digest(spec, content, seed, where)
             case EvaluateOn.CHIP:
                 seeds = chip_seeds(seed, SEARCHED_CHIPS)
-                calibration = data.train.images[:CALIBRATION_IMAGES]
+                assert ranges
                 seen, _ = scored.cut(max(1, round(CHIP_SHARE * len(scored))))
-                evaluator = ChipEvaluator(tables, spec.chip, seen, spec.training.temperature, calibration, seeds=seeds)
+                evaluator = ChipEvaluator(tables, spec.chip, seen, spec.training.temperature, ranges, seeds=seeds)
                 digest = _digest(spec, content, seed, where, spec.chip)
             case _:
                 assert_never(on)
         chips = None
-        if finetuned_on(spec) is EvaluateOn.CHIP:
+        if ranges and tuned_on is EvaluateOn.CHIP:
             seeds, judged = chip_seeds(seed, TUNED_CHIPS), chip_seed(seed, JUDGED_CHIP)
-            chips = TuningChips.of(tables, spec.chip, _calibrating(data), seeds=seeds, judged_seed=judged)
+            chips = TuningChips(ranges, calibrating, seeds, judged)
         tuner = FineTuner(tables, data, spec.training, seed=training_seed(spec, seed), device=where, chips=chips)
         return cls(
             folded, spec.chip, data, weights, tables, evaluator, on, seed, tuner, digest, progress, where, warnings

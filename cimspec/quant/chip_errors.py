@@ -1,8 +1,8 @@
-"""What chips make of a network while it is fine-tuned: weights that stray, and outputs that are converted coarsely.
+"""What chips make of a network while it is fine-tuned: weights that stray, and products that are converted coarsely.
 
-Both are added in the forward pass, and gradients pass as if they were not there, so that training finds weights which
-such errors harm least (Joshi et al., "Accurate deep neural network inference using computational phase-change memory",
-Nature Communications 2020). Every few batches meet another chip.
+Both are added in the forward pass, so that training finds weights which such errors harm least (Joshi et al., "Accurate
+deep neural network inference using computational phase-change memory", Nature Communications 2020). Gradients go back
+through the strayed weights, and are applied to those that they stray from. Every few batches meet another chip.
 """
 
 from dataclasses import dataclass
@@ -17,18 +17,27 @@ from cimspec.graph.precision import Policy
 from cimspec.quant.parameters import FloatArray, QuantizedParameters, WeightCodes
 
 BATCHES_OF_A_CHIP = 8
-"""Batches until another chip is drawn; making its cells takes about as long as a batch."""
+"""Batches until another chip is drawn: making its cells takes as long as a batch of small convolutions, and for large
+linear layers longer. Until then errors stay, while weights move."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProductErrors:
+    """How a layer's products on one chip differ from exact ones: by weights, by an offset, by what comes at random."""
+
+    weights: FloatArray | None  # [outputs, inputs], in codes; None where weights stay
+    offset: FloatArray  # [outputs], or [1] for all of them, in products of codes
+    deviation: FloatArray  # the same of what is left, standard deviations
 
 
 class ChipErrors(Protocol):
     """What chips of one kind do to networks of one policy."""
 
-    def weights(self, layer: str, codes: WeightCodes, chip: int) -> FloatArray | None:
-        """What chip number `chip` makes of weight codes `[outputs, inputs]`, less these; None where they stay."""
-        ...
+    def product_errors(self, layer: str, codes: WeightCodes, chip: int) -> ProductErrors | None:
+        """What chip number `chip` makes of a layer with weight codes `[outputs, inputs]`; None if nothing goes wrong.
 
-    def outputs(self, layer: str) -> FloatArray | None:
-        """Standard deviations `[outputs]` of errors that come anew with each product, in products of codes."""
+        Layers that multiply two activations have no codes.
+        """
         ...
 
 
@@ -39,25 +48,26 @@ class Chips(Protocol):
         """What they do to networks of a policy."""
         ...
 
-    def outputs(self, parameters: QuantizedParameters, images: Images) -> npt.NDArray[Any]:
+    def network_outputs(self, parameters: QuantizedParameters, images: Images) -> npt.NDArray[Any]:
         """What a network gives for `images` on one of them: `[images, classes]`."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerErrors:
-    """One layer's errors on one chip, in codes."""
+    """`ProductErrors` as tensors, to be added to what a layer computes."""
 
-    weights: Tensor | None  # in the shape of the layer's weights
-    outputs: Tensor | None  # [outputs], standard deviations
+    weights: Tensor | None  # in codes, shaped as the layer's weights
+    offset: Tensor  # in products of codes, to broadcast over the layer's outputs
+    deviation: Tensor  # the same
 
+    def disturbed(self, outputs: Tensor, step: Tensor, generator: Generator) -> Tensor:
+        """Outputs `[images, ...]` with offset and normal errors; `step` is one product of codes, to broadcast.
 
-def disturbed(outputs: Tensor, deviation: Tensor, generator: Generator) -> Tensor:
-    """Outputs `[images, ...]` with normal errors; `deviation` can be broadcast over them.
-
-    Draws are made on the CPU, so that they are the same wherever `outputs` are.
-    """
-    strides = torch.empty_like(outputs, device="cpu").stride()
-    # Drawn in a row: where channels are innermost `normal_` takes eight times as long.
-    normal = torch.randn(outputs.numel(), generator=generator).as_strided(outputs.shape, strides)
-    return torch.addcmul(outputs, normal.to(outputs.device), deviation)
+        `generator` is of the device of `outputs`.
+        """
+        strides = torch.empty_like(outputs, device="meta").stride()
+        # Drawn in a row: where channels are innermost in memory `normal_` takes eight times as long.
+        normal = torch.randn(outputs.numel(), generator=generator, device=outputs.device)
+        errors = normal.as_strided(outputs.shape, strides).mul_(self.deviation).add_(self.offset)
+        return torch.addcmul(outputs, errors, step)

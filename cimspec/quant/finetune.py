@@ -34,6 +34,10 @@ AVERAGE_DECAY = 0.995
 """Of the averaged parameters that fine-tuning ends with; at 2 and 3 bits single updates move many codes."""
 
 
+ERRORS_SEED = 1 << 40
+"""Of another stream than the one that distorts images."""
+
+
 class StoppedError(Exception):
     """Fine-tuning was told to stop."""
 
@@ -44,8 +48,6 @@ class FineTuned:
 
     policy: Policy
     parameters: QuantizedParameters
-    validation: Quality
-    untuned: Quality  # on the same split
     improved: bool  # whether `parameters` are the tuned ones
 
 
@@ -97,16 +99,13 @@ class FineTuner:
         makes a network less sure of plain ones. Raises `StoppedError` after `stop`.
         """
         untuned = quantize(self._tables, policy)
-        before = self._quality(untuned)
         if not self._training.finetune_epochs:
-            return FineTuned(policy, untuned, before, before, improved=False)
+            return FineTuned(policy, untuned, improved=False)
         student = Student.of(self._tables, policy, self._device)
         self._learn(student, self._chips.errors(policy) if self._chips else None, progress)
         tuned = student.parameters()
-        after = self._quality(tuned)
-        improved = not _clearly_better(before, after)
-        parameters, validation = (tuned, after) if improved else (untuned, before)
-        return FineTuned(policy, parameters, validation, before, improved)
+        improved = not _clearly_better(self._quality(untuned), self._quality(tuned))
+        return FineTuned(policy, tuned if improved else untuned, improved)
 
     def _learn(self, student: Student, errors: ChipErrors | None, progress: Progress) -> None:
         training, lessons = self._training, self._prepared()
@@ -117,14 +116,14 @@ class FineTuner:
         ]
         optimizer = make_optimizer(training.optimizer, groups, peak, weight_decay=0.0)
         average = Average([*student.values, *student.steps], AVERAGE_DECAY)
-        generator = Generator().manual_seed(self._seed)
-        plan, apply = Plan.of(student.graph), student.function(generator)
+        generator = Generator(self._device).manual_seed(ERRORS_SEED + self._seed)
+        plan, apply = Plan.of(student.graph), student.function({}, generator)
         steps, step = sum(len(lesson.batches) for lesson in lessons), 0
         for epoch, lesson in enumerate(lessons):
             for images, teacher, labels in zip(lesson.batches, lesson.teacher, lesson.labels, strict=True):
                 _go_on_unless(self._stopped)
                 if errors and step % BATCHES_OF_A_CHIP == 0:
-                    student.meet(errors, step // BATCHES_OF_A_CHIP)
+                    apply = student.function(student.on_chip(errors, step // BATCHES_OF_A_CHIP), generator)
                 for group in optimizer.param_groups:
                     group["lr"] = peak * group["share"] * rate(training.schedule, step, steps, WARMUP)
                 loss = _loss(plan.run(images, apply).flatten(1), teacher, labels, training)
@@ -159,9 +158,10 @@ class FineTuner:
             yield Lesson(drawn, tuple(teacher), tuple(labels[chosen] for chosen in order))
 
     def _quality(self, parameters: QuantizedParameters) -> Quality:
-        """On the validation split, on a chip if it is trained for one."""
+        """On the validation split; on a chip if it is trained for one."""
+        _go_on_unless(self._stopped)
         if self._chips:
-            executed = self._chips.outputs(parameters, self._images.cpu().numpy())
+            executed = self._chips.network_outputs(parameters, self._images.cpu().numpy())
             outputs = torch.from_numpy(executed).float().to(self._device)
         else:
             outputs = fake_outputs(self._tables.graph, parameters, self._images).flatten(1)

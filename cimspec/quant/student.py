@@ -4,18 +4,18 @@ Weights, biases, weight steps per output, activation steps and the steps of addi
 started from post-training quantization.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from cimspec.graph.graph import Graph
-from cimspec.graph.layer import Add, Layer, Product
+from cimspec.graph.layer import Add, Conv2d, Layer, Product
 from cimspec.graph.precision import Policy, Precision
 from cimspec.graph.signs import nonnegative_layers
-from cimspec.quant.chip_errors import ChipErrors, LayerErrors, disturbed
+from cimspec.quant.chip_errors import ChipErrors, LayerErrors
 from cimspec.quant.device import CPU
 from cimspec.quant.execute import LayerFunction, aligned, channels_last, digital, multiply, to_weights
 from cimspec.quant.lsq import quantize_learned, round_through
@@ -54,12 +54,11 @@ class StudentLayer:
 
         `errors` are those of a chip; `generator` draws what comes anew with each product.
         """
-        weight_errors, output_errors = (errors.weights, errors.outputs) if errors else (None, None)
-        outputs = self._products(layer, operands, weight_errors)
-        if output_errors is None:
-            return outputs
+        if errors is None:
+            return self._products(layer, operands, None)
+        outputs = self._products(layer, operands, errors.weights)
         step = (self.weight_step.flatten() * self.input_step).detach()
-        return disturbed(outputs, channelwise(output_errors * step, outputs), generator)
+        return errors.disturbed(outputs, _channelwise(step, layer), generator)
 
     def _products(self, layer: Layer, operands: tuple[Tensor, ...], weight_errors: Tensor | None) -> Tensor:
         low, high = activation_range(self.precision.activation_bits, self.input_signed)
@@ -82,16 +81,19 @@ class StudentLayer:
             return np.zeros((0, 0), np.int16)
         return weight_codes(weight, self._steps(), self.precision.weight_bits)
 
-    def on_chip(self, name: str, errors: ChipErrors, chip: int) -> LayerErrors:
-        """The errors of the layer, whose name is `name`, on chip number `chip`."""
-        device = self.weight.device
-        strayed = errors.weights(name, self.codes(), chip) if len(self.weight) else None
-        shaped = None
-        if strayed is not None:
-            values = torch.from_numpy(strayed.astype(np.float32).reshape(self.weight.shape))
-            shaped = channels_last(values.to(device))
-        outputs = errors.outputs(name)
-        return LayerErrors(shaped, None if outputs is None else torch.from_numpy(outputs).float().to(device))
+    def on_chip(self, layer: Layer, errors: ChipErrors, chip: int) -> LayerErrors | None:
+        """What chip number `chip` makes of it, as it stands."""
+        found = errors.product_errors(layer.name, self.codes(), chip)
+        if found is None:
+            return None
+        weights = None
+        if found.weights is not None:
+            weights = channels_last(self._tensor(found.weights).reshape(self.weight.shape))
+        offset, deviation = (_channelwise(self._tensor(each), layer) for each in (found.offset, found.deviation))
+        return LayerErrors(weights, offset, deviation)
+
+    def _tensor(self, values: FloatArray) -> Tensor:
+        return torch.from_numpy(values.astype(np.float32)).to(self.weight.device)
 
     def _steps(self) -> FloatArray:
         return self.weight_step.detach().flatten().double().cpu().numpy().copy()
@@ -116,7 +118,6 @@ class Student:
     layers: dict[str, StudentLayer]
     add_steps: dict[str, Tensor]
     digital: dict[str, dict[str, Tensor]]  # parameters of layers that compute with real values
-    errors: dict[str, LayerErrors] = field(default_factory=dict)  # of the chip that it is on, if it is on one
 
     @classmethod
     def of(cls, tables: Tables, policy: Policy, device: torch.device = CPU) -> "Student":
@@ -154,13 +155,12 @@ class Student:
             for step in self.steps:
                 step.clamp_(min=SMALLEST_STEP)
 
-    def meet(self, errors: ChipErrors, chip: int) -> None:
-        """Go on as if chip number `chip` held the weights as they are now."""
-        for name, layer in self.layers.items():
-            self.errors[name] = layer.on_chip(name, errors, chip)
+    def on_chip(self, errors: ChipErrors, chip: int) -> Mapping[str, LayerErrors | None]:
+        """What chip number `chip` makes of each layer, as it stands."""
+        return {name: layer.on_chip(self.graph[name], errors, chip) for name, layer in self.layers.items()}
 
-    def function(self, generator: Generator) -> LayerFunction:
-        """What the layers compute; `generator` draws the errors that come anew with each product."""
+    def function(self, errors: Mapping[str, LayerErrors | None], generator: Generator) -> LayerFunction:
+        """What the layers compute with the `errors` of a chip; `generator` draws those that come anew."""
         nonnegative = nonnegative_layers(self.graph)
 
         def apply(layer: Layer, operands: tuple[Tensor, ...]) -> Tensor:
@@ -169,7 +169,7 @@ class Student:
                 a, b = aligned(*operands)
                 return quantize_learned(a + b, self.add_steps[layer.name], low, high, shared_by=layer.size)
             if layer.runs_on_crossbars:
-                return self.layers[layer.name].run(layer, operands, self.errors.get(layer.name), generator)
+                return self.layers[layer.name].run(layer, operands, errors.get(layer.name), generator)
             return digital(layer, operands, self.digital[layer.name])
 
         return apply
@@ -204,9 +204,9 @@ def _student_layer(tables: Tables, name: str, precision: Precision, device: torc
     )
 
 
-def channelwise(values: Tensor, outputs: Tensor) -> Tensor:
-    """Values [channels], or [1], to broadcast over a layer's `outputs`: channels come second in images, else last."""
-    return values.view(-1, 1, 1) if outputs.ndim == 4 else values
+def _channelwise(values: Tensor, layer: Layer) -> Tensor:
+    """Values [outputs], or [1], to broadcast over a layer's outputs: a convolution's channels are not its last axis."""
+    return values.view(-1, 1, 1) if isinstance(layer.op, Conv2d) else values
 
 
 def _parameter(values: FloatArray | Float32, device: torch.device) -> Tensor:

@@ -132,7 +132,7 @@ def _summary(report: RunReport, best: Outcome) -> str:
 
 def _exactly(report: RunReport) -> str:
     """Where the chip loses something: its 8/8 network is no measure of what was there to lose."""
-    if report.float_accuracy is None or report.finetuned_on != "chip":
+    if report.float_accuracy is None or report.chip_is_exact:
         return ""
     return f"\nThe float network, which is on no chip, has {100 * report.float_accuracy:.1f} %."
 

@@ -67,7 +67,8 @@ class RunReport:
     baseline_accuracy_by_draw: tuple[float, ...] = ()
     chip_seeds: tuple[int, ...] = ()  # of the chips that accuracies are reported on: `cimspec simulate --seed`
     evaluated_on: str | None = None  # what the search looked at: the chip, or the quantized network
-    finetuned_on: str | None = None  # what fine-tuning saw
+    finetuned_on: str | None = None  # what fine-tuning saw, if there was any
+    chip_is_exact: bool = True  # whether it computes what integers say
     test_images: int = 0
     float_accuracy: float | None = None
     uniform: Outcome | None = None

@@ -15,6 +15,9 @@ from cimspec.sim.device import programmed_cells
 
 Reals = npt.NDArray[np.float64]
 
+ROWS_AT_ONCE = 64
+"""Cells are float64 on the way, four times as large as they are held."""
+
 
 def effective_weights(layout: Layout, weights: npt.NDArray[Any], *, seed: int, layer: int) -> Reals:
     """What weights `[outputs, inputs]` become on the layout's devices; `seed` and `layer` (a number) key the draws."""
@@ -26,19 +29,18 @@ def effective_weights(layout: Layout, weights: npt.NDArray[Any], *, seed: int, l
 def _of_rows(layout: Layout, weights: npt.NDArray[Any], rows: range, seed: int, layer: int) -> Reals:
     """What each of a crossbar's rows adds to each output: `[rows, outputs]`."""
     made = programmed_cells(layout, weights, layout.chip.device, seed=seed, layer=layer, rows=rows)
-    cells = made.values * 2.0**-made.fraction_bits
-    empty = 0.0 if layout.columns_per_slice == 2 else off_level(layout.chip)
     flips = layout.flipped(weights, rows)
-    return np.concatenate(
-        [
-            _read(layout, cells[group.start - rows.start : group.stop - rows.start] - empty, flips[group])
-            for group in layout.row_groups(rows)
-        ]
-    )
+    found = np.empty((len(rows), layout.outputs))
+    for group in layout.row_groups(rows):
+        for start in range(group.start, group.stop, ROWS_AT_ONCE):
+            part = slice(start - rows.start, min(group.stop, start + ROWS_AT_ONCE) - rows.start)
+            found[part] = _read(layout, made.values[part] * 2.0**-made.fraction_bits, flips[group])
+    return found
 
 
 def _read(layout: Layout, cells: Reals, flips: Flips) -> Reals:
     """Rows that are read at once, their columns multiplied and added as codes are: `[rows, outputs]`."""
+    cells -= 0.0 if layout.columns_per_slice == 2 else off_level(layout.chip)
     own = layout.outputs * layout.columns_per_output
     factors = layout.column_factors() * np.where(flips, -1, 1)
     outputs: Reals = (cells[:, :own] * factors[:own]).reshape(len(cells), layout.outputs, -1).sum(2)

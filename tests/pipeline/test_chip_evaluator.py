@@ -9,6 +9,7 @@ from cimspec.compiler import compile_program, with_full_scales
 from cimspec.data.dataset import Split
 from cimspec.graph.precision import Policy, Precision
 from cimspec.pipeline.chip_evaluator import ChipEvaluator
+from cimspec.pipeline.chip_ranges import ChipRanges
 from cimspec.quant.calibrate import calibrate
 from cimspec.quant.integer import integer_network
 from cimspec.quant.tables import Tables, quantize
@@ -45,7 +46,11 @@ def split() -> Split:
 
 
 def make_evaluator(tables: Tables, split: Split, chip: Chip, **options) -> ChipEvaluator:
-    return ChipEvaluator(tables, chip, split, 3.0, random_images(32, seed=3), seeds=(5, 6), **options)
+    return ChipEvaluator(tables, chip, split, 3.0, make_ranges(tables, chip), seeds=(5, 6), **options)
+
+
+def make_ranges(tables: Tables, chip: Chip) -> ChipRanges:
+    return ChipRanges.of(tables, chip, random_images(32, seed=3))
 
 
 def random_policies(tables: Tables, count: int) -> list[Policy]:
@@ -72,13 +77,13 @@ def test_each_chip_executes_the_program_on_its_share_of_the_images(
     chip = make_chip(SHORT, device)
     if crossbars:
         chip = chip.model_copy(update={"weights": WeightMode.RESIDENT, "crossbars": crossbars})
-    evaluator = make_evaluator(tables, split, chip)
+    evaluator, ranges = make_evaluator(tables, split, chip), make_ranges(tables, chip)
     first, *others = random_policies(tables, 3)
     widened = Policy(first.names, (*first.precisions[:-1], Precision(8, 8)))  # the first layer has 8 copies, then 7
     for policy in (first, widened, *others):
         constants = integer_network(tables.graph, quantize(tables, policy)).constants
         program = compile_program(tables.graph, policy, chip)
-        scales = {layer.name: evaluator._ranges.full_scale(program, layer, constants) for layer in program.layers}
+        scales = {layer.name: ranges.full_scale(program, layer) for layer in program.layers}
         program = with_full_scales(program, {name: scale for name, scale in scales.items() if scale})
         shares = [range(11)] if device.is_ideal else [range(6), range(6, 11)]
         expected = [

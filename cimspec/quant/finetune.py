@@ -49,6 +49,8 @@ class FineTuned:
     policy: Policy
     parameters: QuantizedParameters
     improved: bool  # whether `parameters` are the tuned ones
+    before: Quality | None = None  # on the validation split; None where nothing was tuned
+    after: Quality | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,8 +106,9 @@ class FineTuner:
         student = Student.of(self._tables, policy, self._device)
         self._learn(student, self._chips.errors(policy) if self._chips else None, progress)
         tuned = student.parameters()
-        improved = not _clearly_better(self._quality(untuned), self._quality(tuned))
-        return FineTuned(policy, tuned if improved else untuned, improved)
+        before, after = self._quality(untuned), self._quality(tuned)
+        improved = not _clearly_better(before, after)
+        return FineTuned(policy, tuned if improved else untuned, improved, before, after)
 
     def _learn(self, student: Student, errors: ChipErrors | None, progress: Progress) -> None:
         training, lessons = self._training, self._prepared()

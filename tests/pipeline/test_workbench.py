@@ -51,7 +51,8 @@ def test_networks_that_were_tuned_on_chips_do_better_on_others(tmp_path, monkeyp
 
 
 def test_fine_tuning_sees_the_chip_where_it_matters():
-    assert finetuned_on(load_spec(TINY, SHORT)) is EvaluateOn.QUANTIZED
-    assert finetuned_on(load_spec(TINY, (*SHORT, "chip.adc.bits=6"))) is EvaluateOn.CHIP
+    assert finetuned_on(load_spec(TINY, SHORT)) is None  # there is none
+    assert finetuned_on(load_spec(TINY)) is EvaluateOn.QUANTIZED
+    assert finetuned_on(load_spec(TINY, ("chip.adc.bits=6",))) is EvaluateOn.CHIP
     assert finetuned_on(load_spec(TINY, NOISY_CHIP)) is EvaluateOn.CHIP
     assert finetuned_on(load_spec(TINY, (*NOISY_CHIP, "training.finetune_on=quantized"))) is EvaluateOn.QUANTIZED

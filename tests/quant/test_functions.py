@@ -97,6 +97,6 @@ def test_every_parameter_of_every_layer_learns(graph: Graph, number: int):
     policy = graph.uniform(8, 8)
     assert np.isfinite(integer_network(graph, quantize(tables, policy)).run(images)).all()
     student = Student.of(tables, policy)
-    outputs = Plan.of(graph).run(torch.from_numpy(images), student.function())
+    outputs = Plan.of(graph).run(torch.from_numpy(images), student.function({}, torch.Generator()))
     outputs.square().sum().backward()
     assert all(value.grad is not None for value in (*student.values, *student.steps))

@@ -116,7 +116,7 @@ def test_other_recipes_learn_and_improve_two_bits_as_well(schedule, digits: Data
     assert (outputs.argmax(1).numpy() == digits.validation.labels).mean() > 0.8
     tables = calibrate(graph, folded, digits.train.images[:256])
     tuned = FineTuner(tables, digits, training, seed=0).tune(graph.uniform(2, 2))
-    assert tuned.validation.kl < tuned.untuned.kl
+    assert tuned.after.kl < tuned.before.kl
 
 
 def test_a_batch_too_small_for_two_halves_stays_whole(digits: Dataset):
@@ -140,8 +140,8 @@ def test_training_tells_its_progress(digits: Dataset):
 def test_fine_tuning_improves_two_bits(digits: Dataset, tables: Tables):
     tuned = FineTuner(tables, digits, TRAINING, seed=0).tune(tables.graph.uniform(2, 2))
     assert tuned.improved
-    assert tuned.validation.loss < tuned.untuned.loss
-    assert tuned.validation.kl < tuned.untuned.kl
+    assert tuned.after.loss < tuned.before.loss
+    assert tuned.after.kl < tuned.before.kl
 
 
 def test_fine_tuning_is_the_same_for_a_seed_whatever_was_tuned_before(digits: Dataset, tables: Tables):
@@ -159,7 +159,7 @@ def test_without_epochs_the_untuned_network_is_kept(digits: Dataset, tables: Tab
     tuner = FineTuner(tables, digits, TRAINING.model_copy(update={"finetune_epochs": 0}), seed=0)
     kept = tuner.tune(tables.graph.uniform(4, 4))
     assert not kept.improved
-    assert kept.validation is kept.untuned
+    assert kept.after is None
 
 
 def test_a_student_starts_as_post_training_quantization(tables: Tables):
@@ -190,7 +190,7 @@ def test_labels_and_teacher_share_the_loss(digits: Dataset, tables: Tables):
         FineTuner(tables, digits, TRAINING.model_copy(update={"distillation": share}), seed=0).tune(policy)
         for share in (1.0, 0.0)
     )
-    assert taught.validation.kl < told.validation.kl
+    assert taught.after.kl < told.after.kl
 
 
 def test_the_step_of_the_images_is_not_learned(tables: Tables):

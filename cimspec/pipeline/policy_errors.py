@@ -64,16 +64,16 @@ class _DrawnLayer:
 
     def of_weights(self, codes: WeightCodes) -> ProductErrors | None:
         """Of weight codes `[outputs, inputs]`."""
-        matrices = self.matrices
+        matrices, cells_are_exact = self.matrices, self.ranges.chip.device.cells_are_exact
         strayed: list[FloatArray] = []
         left: list[FloatArray] = []
         for matrix, seen in enumerate(self.ranges.seen(self.program, self.layer, codes)):
-            own = matrices.unbundled(matrix, self._strayed(matrix, seen))
+            whole = seen.weights if cells_are_exact else self._strayed(matrix, seen)
+            own = matrices.unbundled(matrix, whole)
             exact = _exact(seen.vectors, matrices.bundled(matrix, own))
             strayed.append(own)
             left.append(np.stack([self._products(matrix, seen, copy) for copy in self.copies]) - exact)
-        stays = self.ranges.chip.device.cells_are_exact
-        return _summed(None if stays else np.concatenate(strayed) - codes, left)
+        return _summed(None if cells_are_exact else np.concatenate(strayed) - codes, left)
 
     def of_stored_activations(self) -> ProductErrors | None:
         """Of all heads of some images, alike for all outputs: what is stored changes from image to image."""

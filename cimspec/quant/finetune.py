@@ -33,7 +33,6 @@ ONE_SIDED_95 = 1.645
 AVERAGE_DECAY = 0.995
 """Of the averaged parameters that fine-tuning ends with; at 2 and 3 bits single updates move many codes."""
 
-
 ERRORS_SEED = 1 << 40
 """Of another stream than the one that distorts images."""
 

@@ -57,8 +57,7 @@ class StudentLayer:
         if errors is None:
             return self._products(layer, operands, None)
         outputs = self._products(layer, operands, errors.weights)
-        step = (self.weight_step.flatten() * self.input_step).detach()
-        return errors.disturbed(outputs, _channelwise(step, layer), generator)
+        return errors.disturbed(outputs, _channelwise(self._product_step(), layer), generator)
 
     def _products(self, layer: Layer, operands: tuple[Tensor, ...], weight_errors: Tensor | None) -> Tensor:
         low, high = activation_range(self.precision.activation_bits, self.input_signed)
@@ -71,8 +70,11 @@ class StudentLayer:
         weight = quantize_learned(self.weight, self.weight_step, -limit, limit, shared_by=self.weight[0].numel())
         if weight_errors is not None:
             weight = torch.addcmul(weight, weight_errors, self.weight_step.detach())
-        bias = round_through(self.bias, (self.weight_step.flatten() * self.input_step).detach())
-        return multiply(layer, coded, weight, bias)
+        return multiply(layer, coded, weight, round_through(self.bias, self._product_step()))
+
+    def _product_step(self) -> Tensor:
+        """What one product of codes is worth `[outputs]`, `[1]` of two activations; without gradient."""
+        return (self.weight_step.flatten() * self.input_step).detach()
 
     def codes(self) -> WeightCodes:
         """The weight codes [outputs, inputs] as they stand; none of a product of two activations."""

@@ -126,12 +126,12 @@ def _summary(report: RunReport, best: Outcome) -> str:
     return (
         f"{best.speedup:.2f}x {gained} 8/8 bits at {best.test.loss_pp:+.2f} pp test accuracy lost{beside}.\n"
         f"{drawn}One test image is {100 / report.test_images:.2f} pp. On the validation split the loss is below "
-        f"{best.validation.loss_bound_pp:.2f} pp at 95 %.{_exactly(report)}"
+        f"{best.validation.loss_bound_pp:.2f} pp at 95 %.{_float_network(report)}"
     )
 
 
-def _exactly(report: RunReport) -> str:
-    """Where the chip loses something: its 8/8 network is no measure of what was there to lose."""
+def _float_network(report: RunReport) -> str:
+    """What was there to lose, where the chip loses something: its 8/8 network is no measure of that."""
     if report.float_accuracy is None or report.chip_is_exact:
         return ""
     return f"\nThe float network, which is on no chip, has {100 * report.float_accuracy:.1f} %."

@@ -54,10 +54,14 @@ REQUIRED = {
 """Ratios that are required, and wished for."""
 
 FORMS = {
+    "amx": {bits: ("amx_bytes", 1) for bits in CELL_BITS},
     "avx512": {1: ("bits", 1), 2: ("tables", 1), 4: ("tables", 2)},
     "avx2": {1: ("nibbles", 1), 2: ("nibbles", 1), 4: ("nibbles", 2)},
 }
 """Of cells, by their bits: what adds them up, and in how many passes."""
+
+OTHER_FORMS = {"noise": {"amx_bytes": 2, "sums": 1}, "lossless": {"amx_bytes": 1, "bytes": 1, "words": 1}}
+"""Of sections, by a word of their titles: the first form that there is, and its passes."""
 
 
 @dataclass(frozen=True)
@@ -264,8 +268,10 @@ def shares_of_peak(results: list[dict[str, Any]]) -> Iterator[str]:
     for bits, (form, passes) in FORMS[instruction_set()].items():
         own = [each for each in results if "power of two" in each["section"] and each["cell_bits"] == bits]
         yield from _share(f"{bits}-bit cells, {form}", own, peaks[form][1] / passes)
-    for form, word in (("sums", "noise"), ("bytes" if "bytes" in peaks else "words", "lossless")):
-        yield from _share(f"{word}, {form}", [each for each in results if word in each["section"]], peaks[form][1])
+    for word, forms in OTHER_FORMS.items():
+        form, passes = next((form, passes) for form, passes in forms.items() if form in peaks)
+        own = [each for each in results if word in each["section"]]
+        yield from _share(f"{word}, {form}", own, peaks[form][1] / passes)
 
 
 def _share(name: str, results: list[dict[str, Any]], peak: float) -> Iterator[str]:

@@ -54,6 +54,24 @@
         __asm__ volatile("1:\n" BODY "dec %0\n jnz 1b\n" : "+r"(rounds) : : REGISTERS_AVX2);                          \
     }
 
+#define DOT_TILES(TO) "tdpbusd %%tmm6, %%tmm4, %%tmm" TO "\n"
+
+/* Tiles of 16 lines of 64 bytes. */
+static const struct {
+    uint8_t palette, start, reserved[14];
+    uint16_t line_bytes[16];
+    uint8_t lines[16];
+} SHAPES = {1, 0, {0}, {64, 64, 64, 64, 64, 64, 64, 64}, {16, 16, 16, 16, 16, 16, 16, 16}};
+
+/* The system must have lent the tiles. */
+void dot_tiles(int64_t rounds)
+{
+    __asm__ volatile("ldtilecfg %1\n"
+                     "1:\n" DOT_TILES("0") DOT_TILES("1") DOT_TILES("2") DOT_TILES("3") DOT_TILES("0") DOT_TILES("1")
+                     DOT_TILES("2") DOT_TILES("3") "dec %0\n jnz 1b\n tilerelease\n"
+                     : "+r"(rounds) : "m"(SHAPES) : "cc");
+}
+
 LOOP(count_bits, ROUND(COUNT_BITS))
 LOOP(look_up, ROUND(LOOK_UP))
 LOOP(look_up_sums, ROUND(LOOK_UP_SUMS))

@@ -26,6 +26,9 @@ class Peak:
 
 
 PEAKS = {
+    "amx": {
+        "amx_bytes": Peak("dot_tiles", "TDPBUSD", 16 * 16 * 64),  # 16 lines x 16 outputs x 64 rows
+    },
     "avx512": {
         "bits": Peak("count_bits", "VPAND VPOPCNTW VPADDW", 512),  # 16 rows x 32 outputs
         "tables": Peak("look_up", "VPERMB VPADDB", 384),  # 6 rows x 64 vectors, cells of up to 2 bits
@@ -45,7 +48,7 @@ PEAKS = {
 def measure_peaks() -> dict[str, tuple[str, float]]:
     """Instructions and 10^9 products per second of each form of cells; empty where they cannot be measured."""
     compiler, instructions = shutil.which("cc"), instruction_set()
-    peaks = PEAKS.get(instructions, {})
+    peaks = PEAKS.get(instructions, {}) | (PEAKS["avx512"] if instructions == "amx" else {})
     if compiler is None or set(peaks) - set(crossbar.forms(instructions)):
         return {}
     with tempfile.TemporaryDirectory() as folder:

@@ -26,7 +26,16 @@
 #define CIM_BITS_TILE 32
 #define CIM_WORDS_TILE 16
 
-typedef enum { CIM_BITS, CIM_BYTES, CIM_WORDS, CIM_TABLES, CIM_SUMS, CIM_NIBBLES } cim_format;
+typedef enum {
+    CIM_BITS,
+    CIM_BYTES,
+    CIM_WORDS,
+    CIM_TABLES,
+    CIM_SUMS,
+    CIM_NIBBLES,
+    CIM_AMX_BYTES,
+    CIM_AMX_WORDS
+} cim_format;
 /* Packed cells of one tile; rows are padded with zeros.
    BITS    [rows / 16][cell_bits][signs][32] uint16: row `16 i + b` in bit b; the second sign counts negative
    BYTES   [rows / 4][16][4] int8, or uint8 where cells have 8 bits and one sign: digits are below 128 then
@@ -34,7 +43,9 @@ typedef enum { CIM_BITS, CIM_BYTES, CIM_WORDS, CIM_TABLES, CIM_SUMS, CIM_NIBBLES
    TABLES  no tiles; for each output [signs][cell_bits][rows / 6] uint8: row `6 i + b` in bit b
    NIBBLES no tiles; for each output [signs][cell_bits / 2][rows / 4] uint8: row `4 i + b` in bit b, next bits in 4 + b
    SUMS    as WORDS; any five cells of a column add up within 16 bits
-   All but BYTES and WORDS take inputs bit by bit; BITS, TABLES and NIBBLES need a conversion for 16-bit sums. */
+   AMX_BYTES [rows / 64][16][16][4] int8, or uint8 where cells have 8 bits and one sign; digits are below 256
+   AMX_WORDS the same twice: int8 of the upper bytes of 16-bit cells, then uint8 of the lower ones
+   BITS, TABLES, NIBBLES and SUMS take inputs bit by bit; BITS, TABLES and NIBBLES need a conversion for 16-bit sums. */
 
 typedef enum { CIM_SUM, CIM_SHIFT, CIM_ROUND } cim_conversion;
 /* SUM     the sum itself
@@ -101,6 +112,7 @@ cim_function cim_multiply_portable, cim_multiply_avx2; /* WORDS */
 cim_function cim_multiply_avx512;                     /* BYTES, WORDS */
 cim_function cim_multiply_bits, cim_multiply_tables, cim_multiply_nibbles, cim_multiply_sums;
 cim_function cim_multiply_sums_avx2;
+cim_function cim_multiply_amx; /* AMX_BYTES, AMX_WORDS */
 
 /* `total += sums * lsb + constants` for [vectors, outputs], each operation rounded to float64 where it is one. */
 void cim_add_integers(const int32_t *sums, ptrdiff_t vectors, ptrdiff_t outputs, int64_t lsb, const int64_t *constants,
@@ -113,6 +125,10 @@ int cim_has_avx512(void);
 int cim_has_bits(void);
 int cim_has_tables(void);
 int cim_has_sums(void);
+int cim_has_amx(void); /* asks the system to lend the tiles, the first time */
+
+/* Rows, padded to whole tiles: a line of bytes. */
+static inline ptrdiff_t cim_amx_line(int32_t rows) { return (ptrdiff_t)((rows + 63) / 64) * 64; }
 
 /* Bytes of one tile of packed cells. */
 static inline ptrdiff_t cim_tile_bytes(cim_format format, int32_t rows, int32_t cell_bits, int32_t signs)
@@ -120,6 +136,8 @@ static inline ptrdiff_t cim_tile_bytes(cim_format format, int32_t rows, int32_t 
     switch (format) {
     case CIM_BITS: return (ptrdiff_t)((rows + 15) / 16) * cell_bits * signs * CIM_BITS_TILE * 2;
     case CIM_BYTES: return (ptrdiff_t)((rows + 3) / 4) * 4 * CIM_WORDS_TILE;
+    case CIM_AMX_BYTES: return cim_amx_line(rows) * CIM_WORDS_TILE;
+    case CIM_AMX_WORDS: return cim_amx_line(rows) * CIM_WORDS_TILE * 2;
     default: return (ptrdiff_t)((rows + 1) / 2) * 2 * CIM_WORDS_TILE * 2;
     }
 }
@@ -138,6 +156,8 @@ static inline ptrdiff_t cim_line_bytes(cim_format format, int32_t rows)
     switch (format) {
     case CIM_BITS: return (ptrdiff_t)((rows + 15) / 16) * 4;
     case CIM_BYTES: return (ptrdiff_t)((rows + 3) / 4) * 4;
+    case CIM_AMX_BYTES:
+    case CIM_AMX_WORDS: return cim_amx_line(rows);
     case CIM_SUMS: return (ptrdiff_t)((rows + 9) / 10) * 4;
     default: return (ptrdiff_t)((rows + 1) / 2) * 4;
     }

@@ -17,6 +17,8 @@ cdef extern from "crossbar.h":
         CIM_TABLES
         CIM_SUMS
         CIM_NIBBLES
+        CIM_AMX_BYTES
+        CIM_AMX_WORDS
 
     ctypedef struct cim_adc:
         int32_t conversion, half, shift, lowest, highest, rounding
@@ -62,6 +64,7 @@ cdef extern from "crossbar.h":
     int cim_multiply_bits(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
     int cim_multiply_sums(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
     int cim_multiply_sums_avx2(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
+    int cim_multiply_amx(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
     int cim_multiply_tables(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
     int cim_multiply_nibbles(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
     Py_ssize_t cim_column_bytes(cim_format, int32_t, int32_t, int32_t) nogil
@@ -72,6 +75,7 @@ cdef extern from "crossbar.h":
     int cim_has_bits()
     int cim_has_tables()
     int cim_has_sums()
+    int cim_has_amx()
 
 FORMATS = {
     "bits": CIM_BITS,
@@ -80,6 +84,8 @@ FORMATS = {
     "tables": CIM_TABLES,
     "nibbles": CIM_NIBBLES,
     "sums": CIM_SUMS,
+    "amx_bytes": CIM_AMX_BYTES,
+    "amx_words": CIM_AMX_WORDS,
 }
 
 # Lines from which on looking sums up pays: with fewer, tables take longer to make than 16-bit dot products.
@@ -90,15 +96,17 @@ cdef int32_t MOST_LINES = 1 << 24  # rows or outputs: far more than fit, and no 
 
 def instruction_sets():
     """Those that this machine has, the fastest first."""
-    return (("avx512",) if cim_has_avx512() else ()) + (("avx2",) if cim_has_avx2() else ()) + ("portable",)
+    has = {"amx": cim_has_amx(), "avx512": cim_has_avx512(), "avx2": cim_has_avx2(), "portable": True}
+    return tuple(name for name, it_has in has.items() if it_has)
 
 
 def forms(str instructions):
     """The forms of cells that an instruction set of this machine can read."""
-    if instructions != "avx512":
+    if instructions not in ("amx", "avx512"):
         return ("words", "nibbles", "sums") if instructions == "avx2" else ("words",)
     has = {"bits": cim_has_bits(), "tables": cim_has_tables(), "sums": cim_has_sums()}
-    return ("words", "bytes", *(form for form, it_has in has.items() if it_has))
+    tiles = ("amx_bytes", "amx_words") if instructions == "amx" else ()
+    return ("words", "bytes", *(form for form, it_has in has.items() if it_has), *tiles)
 
 
 cdef class RowSet:
@@ -181,7 +189,9 @@ cdef class RowSet:
         cdef Py_ssize_t index
         cdef int32_t least = -1, most = 255 if self._set.format == CIM_BYTES else 32767
         cdef int64_t factor
-        if self._set.format not in (CIM_BYTES, CIM_WORDS):
+        if self._set.format in (CIM_AMX_BYTES, CIM_AMX_WORDS):
+            most = 255
+        elif self._set.format not in (CIM_BYTES, CIM_WORDS):
             least, most = 0, 1
         self._steps = <cim_step*>malloc(steps.shape[0] * sizeof(cim_step))
         if self._steps == NULL:
@@ -269,8 +279,10 @@ cdef class RowSet:
         if format == CIM_NIBBLES:
             return cim_multiply_nibbles
         if format == CIM_SUMS:
-            return cim_multiply_sums if instructions == "avx512" else cim_multiply_sums_avx2
-        if instructions == "avx512":
+            return cim_multiply_sums_avx2 if instructions == "avx2" else cim_multiply_sums
+        if format in (CIM_AMX_BYTES, CIM_AMX_WORDS):
+            return cim_multiply_amx
+        if instructions in ("amx", "avx512"):
             return cim_multiply_avx512
         return cim_multiply_avx2 if instructions == "avx2" else cim_multiply_portable
 

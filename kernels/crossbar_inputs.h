@@ -1,7 +1,7 @@
 /* Inputs cut into steps and packed, a line for each step of each vector. To be included by a file that defines
 
    CIM_TARGET    attribute of functions
-   pack_digits   one step of codes, int16 [rows, padded to 32 by zeros], to one packed line */
+   pack_digits   one step of codes, int16 [rows, padded to 32 by zeros], to one packed line, all of it */
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,8 @@
 #include "crossbar_windows.h"
 
 typedef struct {
-    uint8_t *lines;   /* [vectors][steps], and zeros for those behind that are read along */
+    uint8_t *held;
+    uint8_t *lines;   /* on a cache line; [vectors][steps], and zeros for those behind that are read along */
     int32_t *squares; /* what each line's digits' squares add up to; NULL where no noise is drawn */
 } cim_packed;
 
@@ -83,14 +84,18 @@ CIM_TARGET static int pack(const cim_row_set *set, const cim_inputs *in, size_t 
     const size_t lines = (size_t)in->vectors * (size_t)set->steps;
     const size_t padded_rows = ((size_t)set->rows + 31) / 32 * 32;
     const int noisy = set->adc.conversion == CIM_ROUND && set->adc.noise > 0;
-    packed->lines = calloc(lines + behind, (size_t)cim_line_bytes(set->format, set->rows));
+    const size_t line_bytes = (size_t)cim_line_bytes(set->format, set->rows);
+    packed->held = malloc((lines + behind) * line_bytes + 64);
     packed->squares = noisy ? malloc(lines * sizeof *packed->squares) : NULL;
     int16_t *codes = calloc(padded_rows + 4, sizeof *codes);
     int16_t *part = calloc(padded_rows, sizeof *part);
     cim_run *runs = malloc((size_t)set->rows * sizeof *runs);
-    const int lacking = !packed->lines || (noisy && !packed->squares) || !codes || !part || !runs;
-    if (!lacking)
+    const int lacking = !packed->held || (noisy && !packed->squares) || !codes || !part || !runs;
+    if (!lacking) {
+        packed->lines = packed->held + 64 - (uintptr_t)packed->held % 64;
+        memset(packed->lines + lines * line_bytes, 0, behind * line_bytes);
         pack_inputs(set, in, runs, codes, part, packed->lines, packed->squares);
+    }
     free(codes);
     free(part);
     free(runs);
@@ -99,6 +104,6 @@ CIM_TARGET static int pack(const cim_row_set *set, const cim_inputs *in, size_t 
 
 static void release(cim_packed *packed)
 {
-    free(packed->lines);
+    free(packed->held);
     free(packed->squares);
 }

@@ -19,7 +19,6 @@
 #define LINES (LANES * BLOCKS)
 
 #include "crossbar_convert.h"
-#include "crossbar_vector512.h"
 
 int cim_has_sums(void) { return cim_has_avx512() && __builtin_cpu_supports("bmi2"); }
 

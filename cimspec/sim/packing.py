@@ -1,8 +1,8 @@
 """Pack planes for the compiled kernels: once, when cells are programmed.
 
-Six forms (kernels/crossbar.h): bits for counting, tables and nibbles for looking up what bits of inputs make of a few
-small cells, sums for the same of wide cells, bytes for 8-bit and words for 16-bit dot products. Which of them an
-instruction set has, and which is fastest there, is decided here.
+Forms (kernels/crossbar.h): bits for counting, tables and nibbles for looking up what bits of inputs make of a few small
+cells, sums for the same of wide cells, bytes for 8-bit and words for 16-bit dot products, both also as tiles of AMX.
+Which of them an instruction set has, and which is fastest there, is decided here.
 """
 
 import os
@@ -31,7 +31,7 @@ SUMMED_ROWS = 5
 """Rows whose sums are looked up together."""
 
 INSTRUCTIONS_VARIABLE = "CIMSPEC_INSTRUCTIONS"
-"""Environment variable that names the instruction set to use: `avx512`, `avx2` or `portable`."""
+"""Environment variable that names the instruction set to use: `amx`, `avx512`, `avx2` or `portable`."""
 
 MOST_COUNTED_PLANES = 4
 """Bits of a cell, times signs, up to which counting bits is faster than 8-bit dot products."""
@@ -49,11 +49,17 @@ class Form(StrEnum):
     TABLES = "tables"
     NIBBLES = "nibbles"
     SUMS = "sums"
+    AMX_BYTES = "amx_bytes"
+    AMX_WORDS = "amx_words"
 
     @property
     def holds_columns(self) -> bool:
         """Whether columns are packed one by one, not in tiles."""
         return self in (Form.TABLES, Form.NIBBLES)
+
+
+ROWS_TOGETHER = {Form.BITS: 16, Form.BYTES: 4, Form.WORDS: 2, Form.SUMS: 2, Form.AMX_BYTES: 64, Form.AMX_WORDS: 64}
+"""What rows of tiles are padded to a multiple of."""
 
 
 @cache
@@ -106,8 +112,12 @@ class Extent:
     @property
     def fits_bytes(self) -> bool:
         """Whether one of cells and digits is an unsigned byte, and the other a signed one."""
-        is_signed = self.lowest_cell >= -128 and self.highest_cell <= 127 and self.largest_digit <= 255
-        return is_signed or (self.lowest_cell >= 0 and self.highest_cell <= 255 and self.largest_digit <= 127)
+        return self.has_byte_cells and self.largest_digit <= (255 if self.highest_cell <= 127 else 127)
+
+    @property
+    def has_byte_cells(self) -> bool:
+        """Whether all cells are signed bytes, or all unsigned ones."""
+        return self.lowest_cell >= -128 and self.highest_cell <= (127 if self.lowest_cell < 0 else 255)
 
     @property
     def signs(self) -> int:
@@ -124,13 +134,15 @@ def possible_forms(instructions: str, extent: Extent, *, is_short: bool) -> tupl
     is_positive = not extent.has_negative_digits
     one_bit = is_positive and extent.largest_digit <= 1
     fits_bits = is_short and one_bit and extent.cell_bits <= 4
-    fits_bytes = extent.fits_bytes and is_positive
+    has_byte_digits = is_positive and extent.largest_digit <= 255
     fits = {
         Form.TABLES: fits_bits,
         Form.NIBBLES: fits_bits,
         Form.BITS: fits_bits,
         Form.SUMS: one_bit and extent.fits_sums,
-        Form.BYTES: fits_bytes,
+        Form.BYTES: is_positive and extent.fits_bytes,
+        Form.AMX_BYTES: has_byte_digits and extent.has_byte_cells,
+        Form.AMX_WORDS: has_byte_digits,
         Form.WORDS: True,
     }
     return tuple(form for form, holds in fits.items() if holds and form in known)
@@ -139,6 +151,9 @@ def possible_forms(instructions: str, extent: Extent, *, is_short: bool) -> tupl
 def fastest_form(instructions: str, extent: Extent, vectors: int, *, is_short: bool) -> Form:
     """How to pack cells that some `vectors` will meet."""
     possible = possible_forms(instructions, extent, is_short=is_short)
+    for form in (Form.AMX_BYTES, Form.AMX_WORDS):
+        if form in possible:
+            return form
     counted = extent.cell_bits * extent.signs
     if Form.TABLES in possible and counted > 1 and vectors >= FEWEST_LOOKED_UP:
         return Form.TABLES
@@ -193,17 +208,20 @@ def _pack_plane(form: Form, plane: Plane, cell_bits: int, signs: int) -> npt.NDA
         pairs = _pack_columns(plane.cells, 2 * ceil_divide(cell_bits, 2), signs, NIBBLE_ROWS)
         return np.ascontiguousarray(pairs[:, :, ::2] | pairs[:, :, 1::2] << NIBBLE_ROWS)
     rows, outputs = plane.cells.shape
-    tile, group = (BITS_TILE, 16) if form is Form.BITS else (TILE, 4 if form is Form.BYTES else 2)
+    tile, group = BITS_TILE if form is Form.BITS else TILE, ROWS_TOGETHER[form]
     before = plane.first_output % tile
     tiles = ceil_divide(before + outputs, tile)
     padded = np.zeros((ceil_divide(rows, group) * group, tiles * tile), np.int16)
     padded[:rows, before : before + outputs] = plane.cells
     if form is Form.BITS:
         return _pack_bits(padded, tiles, cell_bits, signs)
+    group = 2 if form in (Form.WORDS, Form.SUMS) else 4
     grouped = padded.reshape(-1, group, tiles, TILE).transpose(2, 0, 3, 1)
-    if form is Form.BYTES:
-        return np.ascontiguousarray(grouped & 0xFF, np.uint8)  # signed ones as two's complement
-    return np.ascontiguousarray(grouped)
+    if group == 2:
+        return np.ascontiguousarray(grouped)
+    if form is Form.AMX_WORDS:
+        grouped = np.stack([grouped >> 8, grouped], axis=1)
+    return np.ascontiguousarray(grouped & 0xFF, np.uint8)  # signed ones as two's complement
 
 
 def _pack_bits(padded: npt.NDArray[np.int16], tiles: int, cell_bits: int, signs: int) -> npt.NDArray[np.uint16]:

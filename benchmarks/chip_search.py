@@ -1,6 +1,6 @@
 """What it costs, and what it brings, that a search looks at the simulated chip instead of the quantized network alone.
 
-    python benchmarks/chip_search.py [SPEC] [--seeds 3] [--quick] [--json]
+    python benchmarks/chip_search.py [SPEC] [--seeds 3] [--first 0] [--quick] [--json]
 
 Each training seed is searched twice, with the same budgets. Time is that of the methods' searches, evaluations
 included. Then both `rl` searches meet at equal speed: for every limit on divergence, the slower one of their two
@@ -149,13 +149,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("spec", nargs="?", help="`specs/noisy.cim` if left out")
     parser.add_argument("--seeds", type=int, default=3, help="training seeds")
+    parser.add_argument("--first", type=int, default=0, metavar="SEED", help="the first of them")
     parser.add_argument("--quick", action="store_true", help="a small network, a small budget, little training")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     usual = ROOT / ("specs/tiny.cim" if arguments.quick else "specs/noisy.cim")
     spec = load_spec(arguments.spec or usual, QUICK if arguments.quick else ())
     results = []
-    for seed in range(arguments.seeds):
+    for seed in range(arguments.first, arguments.first + arguments.seeds):
         results.append(compared(spec, seed))
         Console(width=160, highlight=False, stderr=True).print(rows_table(HEADERS, rows(results[-1:])))
     if arguments.json:

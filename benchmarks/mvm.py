@@ -1,6 +1,6 @@
 """Crossbar products beside numpy and torch, in one process, taking turns.
 
-    python benchmarks/mvm.py [--quick] [--only TEXT] [--json] [--rounds 5]
+    python benchmarks/mvm.py [--quick] [--only TEXT] [--cells 1 2 4] [--json] [--rounds 5]
 
 8-bit weights and unsigned 8-bit inputs applied one bit at a time, ADCs of 8 bits. Packing weights is not timed, cutting
 inputs into steps is. A slice product is one cell times one input bit: vectors * inputs * outputs * slices * steps of
@@ -11,7 +11,7 @@ import argparse
 import importlib.util
 import json
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from statistics import geometric_mean
@@ -54,7 +54,7 @@ REQUIRED = {
 """Ratios that are required, and wished for."""
 
 FORMS = {
-    "amx": {bits: ("amx_bytes", 1) for bits in CELL_BITS},
+    "amx": dict.fromkeys(CELL_BITS, ("amx_bytes", 1)),
     "avx512": {1: ("bits", 1), 2: ("tables", 1), 4: ("tables", 2)},
     "avx2": {1: ("nibbles", 1), 2: ("nibbles", 1), 4: ("nibbles", 2)},
 }
@@ -200,12 +200,12 @@ class Section:
     measure: Callable[[Case, int], dict[str, float]]
 
 
-def sections(quick: bool) -> Iterator[Section]:
+def sections(quick: bool, cells: Sequence[int]) -> Iterator[Section]:
     """What is measured."""
     shapes = SHAPES[:1] if quick else SHAPES
     rows = ROWS[1:] if quick else ROWS
-    cases = tuple(Case(*shape, high, bits) for bits in CELL_BITS for shape in shapes for high in rows)
-    exact = tuple(Case(*shape, high, bits, AdcStep.EXACT) for bits in CELL_BITS for shape in shapes for high in rows)
+    cases = tuple(Case(*shape, high, bits) for bits in cells for shape in shapes for high in rows)
+    exact = tuple(Case(*shape, high, bits, AdcStep.EXACT) for bits in cells for shape in shapes for high in rows)
     yield Section("offset, ADC step a power of two (10^9 slice products / s)", "ours", cases, main_rates)
     yield Section("offset, exact ADC step (10^9 slice products / s)", "ours", exact, main_rates)
     yield Section("differential columns (10^9 slice products / s)", "offset", cases, differential_rates)
@@ -286,13 +286,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one shape, one number of rows")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--cells", type=int, nargs="+", choices=CELL_BITS, default=CELL_BITS, help="bits of cells")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="", metavar="TEXT", help="sections whose title has this text")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     console = Console(width=160, highlight=False, stderr=arguments.json)
     console.print(f"{platform.processor() or platform.machine()}, numpy {np.__version__}, torch {torch.__version__}")
-    chosen = [section for section in sections(arguments.quick) if arguments.only in section.title]
+    chosen = [section for section in sections(arguments.quick, arguments.cells) if arguments.only in section.title]
     results = [each for section in chosen for each in run(section, arguments.rounds, console)]
     console.print()
     for line in shares_of_peak(results):

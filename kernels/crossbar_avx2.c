@@ -11,7 +11,10 @@
 #define CIM_TILE CIM_WORDS_TILE
 #define CIM_TILES 2
 #define CIM_DRAWN(name) name##_avx2
+#define INLINE CIM_TARGET static inline __attribute__((always_inline))
+#define APART CIM_TARGET static __attribute__((noinline))
 
+#include "crossbar_convert256.h"
 #include "crossbar_digits.h"
 #include "crossbar_plain.h"
 

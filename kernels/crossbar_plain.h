@@ -1,5 +1,6 @@
 /* Conversion in plain C, for the instruction sets that do without intrinsics there. Included ahead of
-   `crossbar_loop.h` by a file that defines CIM_TARGET and CIM_DRAWN(name), which has the names of noise.h. */
+   `crossbar_loop.h` by a file that defines CIM_TARGET and CIM_DRAWN(name), which has the names of noise.h, and (or not)
+   CIM_CONVERT_ROUND, which rounds floats without noise. */
 
 #include <math.h>
 #include <string.h>
@@ -60,6 +61,12 @@ CIM_TARGET static void convert(const cim_row_set *set, const cim_plane *plane, c
     const ptrdiff_t from = plane->first_output > start ? plane->first_output : start;
     const ptrdiff_t to = end < start + CIM_GROUP ? end : start + CIM_GROUP;
     const int32_t *factors = set->factors + plane->factors - plane->first_output / CIM_TILE * CIM_TILE;
+#ifdef CIM_CONVERT_ROUND
+    if (set->adc.conversion == CIM_ROUND && !squares) {
+        CIM_CONVERT_ROUND(set, factors, vectors, from, to, scratch, sums, stride);
+        return;
+    }
+#endif
     CIM_DRAWN(cim_source) source;
     if (squares)
         CIM_DRAWN(cim_prepare)(&source, set->adc.key);

@@ -26,6 +26,7 @@
 
 #include "crossbar_vector256.h"
 
+#include "crossbar_convert256.h"
 #include "crossbar_plain.h"
 #include "crossbar_turned.h"
 

@@ -8,11 +8,14 @@ from itertools import chain, zip_longest
 from cimspec.pipeline.costing import baseline_policy
 from cimspec.pipeline.workbench import Candidate, Workbench
 from cimspec.search.evaluation import Trial
-from cimspec.search.finalists import Comparison
+from cimspec.search.finalists import is_good_enough
+from cimspec.spec.search import Requirements
 
 
-def choose(bench: Workbench, contenders: Mapping[str, tuple[Trial, ...]], allowed_pp: float) -> dict[str, Trial | None]:
-    """For each contender the first of its trials, fastest first, that loses no more than allowed to the 8/8 network.
+def choose(
+    bench: Workbench, contenders: Mapping[str, tuple[Trial, ...]], required: Requirements
+) -> dict[str, Trial | None]:
+    """For each contender the first of its trials, fastest first, that is as accurate as is required.
 
     Every contender without an answer has one trial in the making; cores that are idle when one is decided make those
     that follow.
@@ -27,7 +30,7 @@ def choose(bench: Workbench, contenders: Mapping[str, tuple[Trial, ...]], allowe
     while attempts.making:
         attempts.look_ahead()
         for name, trial, candidate in attempts.finished():
-            if Comparison.of(baseline.validation_correct, candidate.validation_correct).meets(allowed_pp):
+            if is_good_enough(required, baseline.validation_correct, candidate.validation_correct):
                 chosen[name] = trial
                 del attempts.making[name]
             else:

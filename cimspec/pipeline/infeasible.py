@@ -40,10 +40,7 @@ def report_infeasible(contest: Contest, policy: Policy) -> NoReturn:
         loosened = f"`kl_limits = [{_rounded_up(contest.scores(policy).kl):g}]`"
         helps.append(f"write {loosened} if fine-tuning is to repair that")
     lost = _loses(contest, contest.scores(policy), goal)
-    limit = f"`kl_limits` allow {goal.limit.nats:g}" if isinstance(goal.limit, DivergenceLimit) else (
-        f"{goal.limit.allowed_pp:g} pp are allowed"
-    )  # fmt: skip
-    fail("CIM605", f"no policy is good enough: with the most bits allowed, the network {lost}, and {limit}",
+    fail("CIM605", f"no policy is good enough: with the most bits allowed, the network {lost}, and {_limit(goal)}",
          help=", or ".join(helps) or None, notes=tuple(notes))  # fmt: skip
 
 
@@ -87,8 +84,18 @@ def _listed(names: list[str]) -> str:
 def _loses(contest: Contest, score: Score, goal: Goal) -> str:
     if isinstance(goal.limit, DivergenceLimit):
         return f"diverges by {score.kl:.3g} nats before fine-tuning"
+    if goal.limit.allowed_pp is None:
+        return f"gets {100 * score.accuracy:.2f} % right before fine-tuning"
     lost = 100 * (contest.baseline.score.accuracy - score.accuracy)
     return f"loses {lost:.2f} pp before fine-tuning"
+
+
+def _limit(goal: Goal) -> str:
+    if isinstance(goal.limit, DivergenceLimit):
+        return f"`kl_limits` allow {goal.limit.nats:g}"
+    if goal.limit.allowed_pp is None:
+        return f"{100 * goal.limit.least:g} % are required"
+    return f"{goal.limit.allowed_pp:g} pp are allowed"
 
 
 def _rounded_up(nats: float) -> float:

@@ -115,7 +115,7 @@ class _Run:
         contenders |= {method: finalists(found, _main(goals)) for method, found in trials.items()}
         traded = trade_off_contenders(trials, goals)
         with self._timed("fine-tuning"):
-            chosen = choose(bench, contenders | traded, search.require.accuracy_loss_pp)
+            chosen = choose(bench, contenders | traded, search.require)
         with self._timed("execution"):
             baseline = bench.candidate(baseline_policy(bench.graph))
             correct = bench.test_correct(baseline)
@@ -139,6 +139,7 @@ class _Run:
             trade_offs=trade_offs,
             space_size=contest.space.size,
             allowed_loss_pp=search.require.accuracy_loss_pp,
+            least_accuracy=search.require.accuracy,
         )
         assert report.best
         best = bench.candidate(report.best.policy)

@@ -34,7 +34,7 @@ def outcomes_table(report: RunReport) -> Table:
     accuracy = "-" if report.baseline_accuracy is None else _accuracy(report.baseline_accuracy_by_draw)
     taken = (_amount(metric, metric_value(report.baseline_cost, metric)) for metric in metrics)
     table.add_row("8/8 baseline", "1.00x", *taken, accuracy, "0.00", "", "")
-    outcomes = {**({} if report.allowed_loss_pp is None else {"uniform": report.uniform}), **report.methods}
+    outcomes = {**({"uniform": report.uniform} if report.has_searched else {}), **report.methods}
     for name, outcome in outcomes.items():
         is_best = outcome is not None and outcome == report.best
         table.add_row(*_outcome_row(name, outcome, metrics), style="bold" if is_best else None)
@@ -118,7 +118,7 @@ def _policy_table(outcome: Outcome) -> Table:
 def _summary(report: RunReport, best: Outcome) -> str:
     uniform = report.uniform
     beside = f"; uniform bits reach {uniform.speedup:.2f}x" if uniform else "; no uniform setting is good enough"
-    if report.allowed_loss_pp is None:
+    if not report.has_searched:
         beside = ""
     gained = _better_than(report.minimize)
     draws = best.test.draws

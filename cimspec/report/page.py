@@ -101,7 +101,10 @@ def _facts(report: RunReport) -> Iterator[tuple[str, str]]:
         yield "policies to choose from", f"{report.space_size:.3g}"
         yield "search made small", str(report.minimize)
         yield "search evaluated on", str(report.evaluated_on)
-        yield "accuracy loss allowed", f"{report.allowed_loss_pp:g} pp"
+        if report.allowed_loss_pp is not None:
+            yield "accuracy loss allowed", f"{report.allowed_loss_pp:g} pp"
+        if report.least_accuracy is not None:
+            yield "accuracy required", f"{100 * report.least_accuracy:g} %"
     if report.seconds:
         yield "time spent", ", ".join(f"{name} {seconds:,.1f} s" for name, seconds in report.seconds.items())
     yield "versions", ", ".join(f"{name} {version}" for name, version in report.versions.items())

@@ -79,10 +79,16 @@ class RunReport:
     trade_offs: tuple[Outcome, ...] = ()  # good enough, and none beats another one in all that `pareto` names
     space_size: int | None = None
     allowed_loss_pp: float | None = None
+    least_accuracy: float | None = None  # required, 0 .. 1
     seconds: Mapping[str, float] = field(default_factory=dict)
     artifacts: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = ()  # of the data
     command: str = ""  # the command line that gives these numbers, where it came from one
+
+    @property
+    def has_searched(self) -> bool:
+        """Whether policies were looked for, not just one executed."""
+        return self.space_size is not None
 
     def as_json(self) -> dict[str, Any]:
         """The content of `result.json`."""
@@ -105,6 +111,7 @@ class RunReport:
                 "test_images": self.test_images,
             },
             "allowed_loss_pp": self.allowed_loss_pp,
+            "least_accuracy": self.least_accuracy,
             "evaluated_on": self.evaluated_on,
             "finetuned_on": self.finetuned_on,
             "chip_seeds": list(self.chip_seeds),

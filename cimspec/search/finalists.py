@@ -2,8 +2,8 @@
 
 A finalist is the trial that diverges least among those that are about as fast as the fastest one under a goal's limit;
 tighter limits are there in case none of the looser ones is good enough. Finalists are compared with the 8/8 network
-image by image on the validation split; the fastest that loses at most the allowed accuracy wins. "Fast" means little of
-whatever is made small.
+image by image on the validation split; the fastest that is accurate enough wins. "Fast" means little of whatever is
+made small.
 """
 
 import math
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from cimspec.search.evaluation import Trial
 from cimspec.search.goal import DivergenceLimit, Goal
+from cimspec.spec.search import Requirements
 
 Correct = npt.NDArray[np.bool_]
 """Which images a network gets right: [draws, images], a row for each chip that was drawn."""
@@ -22,6 +23,8 @@ ONE_SIDED_95 = 1.645
 CERTIFIABLE = 3.0
 """With no differing image out of n, a loss above 3/n can be ruled out at 95 % (the rule of three)."""
 
+ROUNDING = 1e-9
+"""Less than what one image makes of an accuracy, and more than how that is rounded."""
 
 TIGHTER = (0.5, 0.25, 0.125)
 """Further limits, relative to the tightest one."""
@@ -90,3 +93,11 @@ class Comparison:
         """Whether at most `allowed_pp` is lost, or one image where that is finer than one image can show."""
         looks = self.images * self.draws
         return self.lost - self.gained <= max(self.draws, math.floor(allowed_pp / 100 * looks))
+
+
+def is_good_enough(required: Requirements, baseline: Correct, candidate: Correct) -> bool:
+    """Whether a network meets what is required of accuracy, beside the 8/8 network on the same images and chips."""
+    allowed_pp, least = required.accuracy_loss_pp, required.accuracy
+    if allowed_pp is not None and not Comparison.of(baseline, candidate).meets(allowed_pp):
+        return False
+    return least is None or float(candidate.mean()) >= least - ROUNDING

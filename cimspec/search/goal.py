@@ -35,10 +35,10 @@ class DivergenceLimit:
 
 @dataclass(frozen=True, slots=True)
 class AccuracyLimit:
-    """At most so much less accurate than the 8/8 network on the images that score."""
+    """So accurate at least on the images that score."""
 
     least: float  # accuracy, 0 .. 1
-    allowed_pp: float  # what that is below the 8/8 network's
+    allowed_pp: float | None = None  # what that is below the 8/8 network's, if it comes from there
 
     def excess(self, score: Score) -> float:
         """By how much accuracy falls short, 0 .. 1; 0 where the limit is met."""
@@ -51,6 +51,8 @@ class AccuracyLimit:
         return 1 - score.accuracy
 
     def __str__(self) -> str:
+        if self.allowed_pp is None:
+            return f"accuracy >= {100 * self.least:g} %"
         return f"accuracy loss <= {self.allowed_pp:g} pp"
 
 
@@ -93,10 +95,14 @@ class Goal:
 
 def limits_of(search: SearchSpec, baseline: Score) -> tuple[Limit, ...]:
     """The limits that a search goes by; `baseline` is the 8/8 network's score."""
-    if search.limit_on is LimitOn.ACCURACY:
-        allowed = search.require.accuracy_loss_pp
-        return (AccuracyLimit(baseline.accuracy - allowed / 100, allowed),)
-    return tuple(DivergenceLimit(limit) for limit in search.kl_limits)
+    if search.limit_on is LimitOn.DIVERGENCE:
+        return tuple(DivergenceLimit(limit) for limit in search.kl_limits)
+    bounds = []
+    if (allowed := search.require.accuracy_loss_pp) is not None:
+        bounds.append(AccuracyLimit(baseline.accuracy - allowed / 100, allowed))
+    if search.require.accuracy is not None:
+        bounds.append(AccuracyLimit(search.require.accuracy))
+    return (max(bounds, key=lambda bound: bound.least),)
 
 
 def goals_of(search: SearchSpec, baseline: Score) -> tuple[Goal, ...]:

@@ -33,6 +33,7 @@ from cimspec.spec.base import SpecModel
 from cimspec.spec.dimensions import PLAIN
 from cimspec.spec.fields import Block, Choice, Entry, Extents, FromFile, Items, Scalar, entries, kind_of
 from cimspec.spec.model_errors import report_model_errors
+from cimspec.spec.search import comparison_of
 from cimspec.spec.values import convert_value, one_of
 from cimspec.units import units_of
 
@@ -241,7 +242,7 @@ OF_OTHERS = {
     **dict.fromkeys(("input", "inputs"), "write `from LAYER` before the `{`"),
     "algorithm": "write `methods = [...]`",
     "objective": "write `minimize METRIC`",
-    "maximize": "accuracy has a bound: `require accuracy_loss <= ... pp`",
+    "maximize": "accuracy has a bound: `require accuracy_loss <= ... pp` or `require accuracy >= ... %`",
     "constraint": "write `require accuracy_loss <= ... pp`",
 }
 """Fields that other tools have and this language does not, with what to write."""
@@ -300,7 +301,7 @@ def meant_form(statement: Statement, entry: Entry) -> str | None:
         case Section(name=Word(text=option), body=None), Choice(options=options) if option in options:
             return f"{entry.key} = {option}"
         case Definition(name=name, value=value), Block() if entry.key == "require":
-            return f"{entry.key} {name.text} <= {value.span.text}"
+            return f"{entry.key} {name.text} {comparison_of(name.text)} {value.span.text}"
         case _:
             return None
 

@@ -37,6 +37,8 @@ def report_model_errors(
         entry = by_name.get(name)
         if name in reported or (entry and isinstance(entry.type, Extents) and loc not in spans):
             continue  # enough was said, or it is the copy of a number that was written once
+        if not loc and reported:
+            continue  # of a whole that lacks its wrong fields, nothing can be said
         item = (name, loc[2]) if entry and isinstance(entry.type, Powers) and len(loc) > 2 else loc[:2]
         span = spans.get(item) or spans.get(name) or head
         written = written_value(span, found["input"]) if span is not head else str(found["input"])

@@ -2,9 +2,9 @@
 
 import sys
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from cimspec.spec.base import OneOf, Option, ProductModel, SpecModel
 from cimspec.units import Bits, Evaluations, LossPp, Share
@@ -93,7 +93,7 @@ class LimitOn(Option):
     """What a policy may lose before fine-tuning."""
 
     DIVERGENCE = "divergence", "divergence from the float network: `kl_limits`"
-    ACCURACY = "accuracy", "accuracy below the 8/8 network, on the images that score: `require accuracy_loss`"
+    ACCURACY = "accuracy", "accuracy on the images that score: what is required, `accuracy_loss` below the 8/8 network"
 
 
 def _traded_off(metrics: tuple[Metric, ...]) -> tuple[Metric, ...]:
@@ -119,9 +119,27 @@ class Keep(SpecModel):
 
 
 class Requirements(SpecModel):
-    """`require accuracy_loss <= 0.086 pp`."""
+    """`require accuracy_loss <= 0.086 pp`, `require accuracy >= 97.5 %`, or both."""
 
-    accuracy_loss_pp: LossPp = Field(description="percentage points below the same network at 8/8 bits")
+    accuracy_loss_pp: LossPp | None = Field(
+        default=None, description="percentage points below the same network at 8/8 bits, at most"
+    )
+    accuracy: Share | None = Field(
+        default=None,
+        description="share of images that are classified right, at least; says more than a loss where the chip spoils "
+        "8/8 bits, too",
+    )
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> Self:
+        if self.accuracy_loss_pp is None and self.accuracy is None:
+            raise ValueError("`require` has no bound; write `require accuracy_loss <= ... pp` or `accuracy >= ... %`")
+        return self
+
+
+def comparison_of(requirement: str) -> str:
+    """How a bound on it is written: `<=`, or `>=` where more is better."""
+    return ">=" if requirement == "accuracy" else "<="
 
 
 class SearchSpec(SpecModel):

@@ -16,7 +16,7 @@ from cimspec.spec.bind import Loaded
 from cimspec.spec.blocks import Path as SpecPath
 from cimspec.spec.fields import Block, Entry, FromFile, Items, entries, kind_of
 from cimspec.spec.operations import InputSpec
-from cimspec.spec.search import SearchSpec
+from cimspec.spec.search import SearchSpec, comparison_of
 from cimspec.spec.spelling import spell_field
 from cimspec.spec.workload import LayerSpec, ModelSpec
 
@@ -142,7 +142,9 @@ class _Shown:
         match entry.type:
             case Block(models=(inner_model,)) if isinstance(model, SearchSpec):
                 for bound in entries(inner_model):
-                    text = f"{entry.key} {bound.key} <= {self.value(bound, value)}"
+                    if getattr(value, bound.name) is None:
+                        continue
+                    text = f"{entry.key} {bound.key} {comparison_of(bound.key)} {self.value(bound, value)}"
                     yield Line(depth, text, self.origin((*inner, bound.name)))
             case Block():
                 yield from self.block(value, entry.key, inner, depth)

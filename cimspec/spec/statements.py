@@ -5,8 +5,9 @@ After this, merging, overriding and binding see assignments, blocks and `keep` o
 
 from msgspec import structs
 
-from cimspec.diag import Diagnostics, Label, Span
+from cimspec.diag import Diagnostics, Label, Span, written_instead
 from cimspec.lang import Assign, Bound, Pin, Section, Statement
+from cimspec.spec.search import comparison_of
 
 
 def plain(section: Section, diagnostics: Diagnostics) -> Section:
@@ -27,9 +28,12 @@ def plain(section: Section, diagnostics: Diagnostics) -> Section:
 
 def require(statement: Bound, body: list[Statement], diagnostics: Diagnostics) -> None:
     """Add a bound to the block of its word, which all bounds of that word share."""
-    if statement.comparison.text != "<=":
-        message = f"`{statement.kind.text}` takes `<=`, not `{statement.comparison.text}`"
-        diagnostics.error("CIM213", message, statement.comparison.span, label="write `<=`")
+    comparison = comparison_of(statement.name.text)
+    if statement.comparison.text != comparison:
+        message = f"`{statement.name.text}` takes `{comparison}`, not `{statement.comparison.text}`"
+        where = statement.comparison.span
+        fixes = [written_instead(where, comparison)]
+        diagnostics.error("CIM213", message, where, label=f"write `{comparison}`", fixes=fixes)
     field = Assign(statement.name, statement.value, statement.span)
     for index, other in enumerate(body):
         if isinstance(other, Section) and other.kind.text == statement.kind.text:

@@ -79,6 +79,8 @@ MISTAKES = {
     "equals before a block": ("adc {", "adc = {"),
     "comparison": ("<= 0.1 pp", "\N{LESS-THAN OR EQUAL TO} 0.1 pp"),
     "comparison turned": ("<= 0.1 pp", "=< 0.1 pp"),
+    "other comparison": ("<= 0.1 pp", ">= 0.1 pp"),
+    "strict comparison": ("<= 0.1 pp", "< 0.1 pp"),
     "no comparison": ("<= 0.1 pp", "0.1 pp"),
     "equals for a comparison": ("<= 0.1 pp", "= 0.1 pp"),
     "single quotes": ('"digits"', "'digits'"),

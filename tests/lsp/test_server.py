@@ -92,6 +92,7 @@ def test_a_second_place_is_related(editor):
         ('import "base.cim"\nmodel m {\n  input 1 x 8 x 8\n  ha|', "half"),
         ("model m {\n  input 1 x 8 x 8\n  conv2d stem { channels = 8 }\n  relu\n  add from s|", "stem"),
         ("search { methods = [evo|", "evolution"),
+        ("search { require accuracy|", "accuracy"),
         ("sweep chip.adc.bi|", "bits"),
         ("# Größe 𝄞\nlet b = 3 # 𝄞\nlet a𝄞 = 1; let c = lo|", "log2"),
     ],

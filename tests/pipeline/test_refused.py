@@ -150,3 +150,9 @@ def test_a_limit_on_accuracy_is_told_in_percentage_points():
     assert "the network loses " in told
     assert "pp before fine-tuning, and 0.5 pp are allowed" in told
     assert "kl_limits" not in told
+
+
+def test_a_required_accuracy_that_is_out_of_reach_is_told_in_percent():
+    told = refused(tiny(*NARROW, "search.limit_on=accuracy", "search.require.accuracy=99.9%"))
+    assert "the network gets " in told
+    assert "% right before fine-tuning, and 99.9 % are required" in told

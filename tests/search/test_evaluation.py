@@ -9,8 +9,9 @@ import pytest
 
 from cimspec.diag import CimError
 from cimspec.search.evaluation import Account, BudgetSpentError, Score, Store, Trial
-from cimspec.search.finalists import Comparison, finalist, finalists
+from cimspec.search.finalists import Comparison, finalist, finalists, is_good_enough
 from cimspec.search.uniform import uniform_finalists
+from cimspec.spec import Requirements
 from tests.search.toy import goal, toy_score, toy_space
 
 SPACE = toy_space(2)
@@ -149,3 +150,13 @@ def test_draws_of_the_chip_are_averaged_and_do_not_count_as_more_images():
     assert not found.meets(1.2)
     # mean 0.015, variance 0.015 - 0.000225, standard error over 100 images 0.01216: 0.015 + 1.645 * 0.01216 = 0.035.
     assert found.loss_bound_pp == pytest.approx(3.5, abs=0.01)
+
+
+def test_the_required_accuracy_is_the_mean_over_draws():
+    baseline = np.ones((4, 100), bool)
+    candidate = baseline.copy()
+    candidate[0, :6] = False  # 394 of 400
+    assert is_good_enough(Requirements(accuracy=0.985), baseline, candidate)
+    assert not is_good_enough(Requirements(accuracy=0.986), baseline, candidate)
+    assert not is_good_enough(Requirements(accuracy=0.985, accuracy_loss_pp=1.2), baseline, candidate)
+    assert is_good_enough(Requirements(accuracy=0.985, accuracy_loss_pp=1.5), baseline, candidate)

@@ -19,9 +19,9 @@ def trial(*values: float, kl: float = 0.0, accuracy: float = 1.0) -> Trial:
     return Trial((0,), SPACE.policy((0,)), values, Score(kl, accuracy))
 
 
-def searching(**fields) -> SearchSpec:
-    allowed = Requirements(accuracy_loss_pp=2.0)
-    return SearchSpec(weight_bits=(2, 8), activation_bits=(2, 8), require=allowed, **fields)
+def searching(required: Requirements | None = None, **fields) -> SearchSpec:
+    required = required or Requirements(accuracy_loss_pp=2.0)
+    return SearchSpec(weight_bits=(2, 8), activation_bits=(2, 8), require=required, **fields)
 
 
 def test_a_limit_on_divergence_is_exceeded_by_what_is_beyond_it():
@@ -47,6 +47,19 @@ def test_a_limit_on_accuracy_is_below_the_8_bit_network():
     (goal,) = goals_of(searching(limit_on=LimitOn.ACCURACY), BASELINE)
     assert goal.limit == AccuracyLimit(pytest.approx(0.88), 2.0)
     assert (goal.weights, str(goal.limit)) == ((1.0,), "accuracy loss <= 2 pp")
+
+
+@pytest.mark.parametrize(
+    ("required", "limit", "text"),
+    [
+        (Requirements(accuracy=0.95), AccuracyLimit(0.95), "accuracy >= 95 %"),
+        (Requirements(accuracy=0.95, accuracy_loss_pp=2.0), AccuracyLimit(0.95), "accuracy >= 95 %"),
+        (Requirements(accuracy=0.8, accuracy_loss_pp=2.0), AccuracyLimit(0.9 - 0.02, 2.0), "accuracy loss <= 2 pp"),
+    ],
+)
+def test_of_two_bounds_on_accuracy_the_tighter_one_is_the_limit(required, limit, text):
+    (goal,) = goals_of(searching(required, limit_on=LimitOn.ACCURACY), BASELINE)
+    assert (goal.limit, str(goal.limit)) == (limit, text)
 
 
 def test_every_limit_on_divergence_is_a_goal():

@@ -91,6 +91,7 @@ def test_values_blocks_and_rounds_survive(loaded, tmp_path):
         "search.minimize=latency * energy^0.3333333",
         "search.pareto=[latency, energy]",
         "search.kl_limits=[0.1]",
+        "search.require.accuracy=97.5 %",
         "search.weight_bits=[2, 3, 5]",
         "model.c1.padding=[0, 1, 2, 3]",
         "model.c1.kernel=3 x 1",

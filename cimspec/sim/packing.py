@@ -36,6 +36,9 @@ INSTRUCTIONS_VARIABLE = "CIMSPEC_INSTRUCTIONS"
 MOST_COUNTED_PLANES = 4
 """Bits of a cell, times signs, up to which counting bits is faster than 8-bit dot products."""
 
+MOST_PADDED = 1.5
+"""Rows of AMX's tiles for each real one, up to which they are worth their memory and time."""
+
 FEWEST_LOOKED_UP = 32
 """Vectors from which on looking up sums of 64 vectors at once pays."""
 
@@ -91,13 +94,14 @@ class Extent:
     highest_cell: int
     largest_digit: int
     has_negative_digits: bool
+    rows: int
 
     @classmethod
     def of(cls, planes: Sequence[Plane], largest_digit: int, *, has_negative_digits: bool) -> "Extent":
         """The extent of some planes."""
         lowest = min(int(plane.cells.min(initial=0)) for plane in planes)
         highest = max(int(plane.cells.max(initial=0)) for plane in planes)
-        return cls(lowest, highest, largest_digit, has_negative_digits)
+        return cls(lowest, highest, largest_digit, has_negative_digits, planes[0].cells.shape[0])
 
     @property
     def cell_bits(self) -> int:
@@ -118,6 +122,12 @@ class Extent:
     def has_byte_cells(self) -> bool:
         """Whether all cells are signed bytes, or all unsigned ones."""
         return self.lowest_cell >= -128 and self.highest_cell <= (127 if self.lowest_cell < 0 else 255)
+
+    @property
+    def fills_amx(self) -> bool:
+        """Whether AMX's tiles, of so many rows, have little room to spare."""
+        together = ROWS_TOGETHER[Form.AMX_BYTES]
+        return ceil_divide(self.rows, together) * together <= MOST_PADDED * self.rows
 
     @property
     def signs(self) -> int:
@@ -151,9 +161,8 @@ def possible_forms(instructions: str, extent: Extent, *, is_short: bool) -> tupl
 def fastest_form(instructions: str, extent: Extent, vectors: int, *, is_short: bool) -> Form:
     """How to pack cells that some `vectors` will meet."""
     possible = possible_forms(instructions, extent, is_short=is_short)
-    for form in (Form.AMX_BYTES, Form.AMX_WORDS):
-        if form in possible:
-            return form
+    if extent.fills_amx and Form.AMX_WORDS in possible:
+        return Form.AMX_BYTES if Form.AMX_BYTES in possible else Form.AMX_WORDS
     counted = extent.cell_bits * extent.signs
     if Form.TABLES in possible and counted > 1 and vectors >= FEWEST_LOOKED_UP:
         return Form.TABLES

@@ -42,7 +42,7 @@ class Call:
     def __post_init__(self) -> None:
         plane = Plane(CELLS.astype(np.int16), np.ones(5, np.int64), 0, 0)
         form = Form(self.form) if self.form in list(Form) else Form.WORDS
-        packed = pack_planes(form, [plane], Extent(0, 3, 1, False))
+        packed = pack_planes(form, [plane], Extent(0, 3, 1, False, 7))
         for name, value in (("planes", packed.table), ("cells", packed.cells), ("factors", packed.factors)):
             if getattr(self, name) is None:
                 setattr(self, name, value)
@@ -240,7 +240,7 @@ def test_nothing_is_written_outside_of_the_sums(instructions, form, first_output
     for outputs in (1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 130):
         cells = rng.integers(0, 4, (7, outputs))
         plane = Plane(cells.astype(np.int16), np.ones(outputs, np.int64), first_output, 0)
-        packed = pack_planes(form, [plane], Extent(0, 3, 1, False))
+        packed = pack_planes(form, [plane], Extent(0, 3, 1, False, 7))
         guarded = np.full((7, first_output + outputs), 5, np.int32)
         call = Call(form=form, instructions=instructions, planes=packed.table, cells=packed.cells)
         call.factors, call.sums = packed.factors, guarded[2:5]

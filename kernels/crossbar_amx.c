@@ -25,7 +25,6 @@
 #define APART CIM_TARGET static __attribute__((noinline))
 
 #define TILE_ROWS 64
-#define TILE_BYTES (TILE_ROWS * CIM_TILE)
 #define TILE_LINES 16
 #define NEAR_BYTES 16384 /* a third of the first-level cache, for lines */
 
@@ -79,42 +78,39 @@ CIM_TARGET static void pack_digits(const cim_row_set *set, const cim_step *step,
     }
 }
 
-/* To tiles 0 to 3 are added 64 rows of 32 lines with two tiles of cells, by dot products of their kinds. */
-#define ADD_TILES(FIRST_DOT, SECOND_DOT, first, second, lines, line_bytes)                                             \
-    _tile_loadd(4, lines, line_bytes);                                                                                 \
-    _tile_loadd(6, first, 64);                                                                                         \
-    FIRST_DOT(0, 4, 6);                                                                                                \
-    _tile_loadd(7, second, 64);                                                                                        \
-    SECOND_DOT(1, 4, 7);                                                                                               \
-    _tile_loadd(5, (lines) + TILE_LINES * line_bytes, line_bytes);                                                     \
-    FIRST_DOT(2, 5, 6);                                                                                                \
-    SECOND_DOT(3, 5, 7)
-
-/* Tiles 0 to 3 become the sums of 32 lines with two tiles of cells. */
+/* Tiles 0 to 3 become the sums of 32 lines with two tiles of cells, by dot products of their kinds. */
 #define ADD_BLOCK(NAME, FIRST_DOT, SECOND_DOT)                                                                         \
     CIM_TARGET static void NAME(const uint8_t *first, const uint8_t *second, const uint8_t *lines,                     \
                                 ptrdiff_t line_bytes)                                                                  \
     {                                                                                                                  \
+        __asm__ volatile("" ::: "memory"); /* some compilers do not know that tiles are loaded from memory */          \
         _tile_zero(0);                                                                                                 \
         _tile_zero(1);                                                                                                 \
         _tile_zero(2);                                                                                                 \
         _tile_zero(3);                                                                                                 \
         for (ptrdiff_t row = 0; row < line_bytes; row += TILE_ROWS) {                                                  \
-            ADD_TILES(FIRST_DOT, SECOND_DOT, first + row * CIM_TILE, second + row * CIM_TILE, lines + row,             \
-                      line_bytes);                                                                                     \
+            _tile_loadd(4, lines + row, line_bytes);                                                                   \
+            _tile_loadd(6, first + row * CIM_TILE, 64);                                                                \
+            FIRST_DOT(0, 4, 6);                                                                                        \
+            _tile_loadd(7, second + row * CIM_TILE, 64);                                                               \
+            SECOND_DOT(1, 4, 7);                                                                                       \
+            _tile_loadd(5, lines + row + TILE_LINES * line_bytes, line_bytes);                                         \
+            FIRST_DOT(2, 5, 6);                                                                                        \
+            SECOND_DOT(3, 5, 7);                                                                                       \
         }                                                                                                              \
     }
 ADD_BLOCK(add_signed, _tile_dpbusd, _tile_dpbusd)
 ADD_BLOCK(add_unsigned, _tile_dpbuud, _tile_dpbuud)
 ADD_BLOCK(add_words, _tile_dpbusd, _tile_dpbuud)
 
-/* Tiles 0 to 3 to `sums` and those 16 outputs on; from one line's to the next one's are `width`. */
+/* The first tile's sums of all lines; from one line's to the next one's are `width`. */
 INLINE void store_first(int32_t *sums, ptrdiff_t width)
 {
     _tile_stored(0, sums, width * (ptrdiff_t)sizeof *sums);
     _tile_stored(2, sums + TILE_LINES * width, width * (ptrdiff_t)sizeof *sums);
 }
 
+/* The second tile's. */
 INLINE void store_second(int32_t *sums, ptrdiff_t width)
 {
     _tile_stored(1, sums, width * (ptrdiff_t)sizeof *sums);

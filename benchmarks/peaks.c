@@ -54,6 +54,7 @@
         __asm__ volatile("1:\n" BODY "dec %0\n jnz 1b\n" : "+r"(rounds) : : REGISTERS_AVX2);                          \
     }
 
+#ifdef WITH_AMX
 #define DOT_TILES(TO) "tdpbusd %%tmm6, %%tmm4, %%tmm" TO "\n"
 
 /* Tiles of 16 lines of 64 bytes. */
@@ -71,6 +72,7 @@ void dot_tiles(int64_t rounds)
                      DOT_TILES("2") DOT_TILES("3") "dec %0\n jnz 1b\n tilerelease\n"
                      : "+r"(rounds) : "m"(SHAPES) : "cc");
 }
+#endif
 
 LOOP(count_bits, ROUND(COUNT_BITS))
 LOOP(look_up, ROUND(LOOK_UP))

@@ -53,7 +53,8 @@ def measure_peaks() -> dict[str, tuple[str, float]]:
         return {}
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "peaks.so"
-        subprocess.run([compiler, "-O2", "-shared", "-fPIC", str(SOURCE), "-o", str(library)], check=True)
+        flags = ["-O2", "-shared", "-fPIC", *(["-DWITH_AMX"] if instructions == "amx" else [])]
+        subprocess.run([compiler, *flags, str(SOURCE), "-o", str(library)], check=True)
         loaded = ctypes.CDLL(str(library))
     return {form: (peak.instructions, _rate(peak, loaded)) for form, peak in peaks.items()}
 

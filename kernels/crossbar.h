@@ -37,15 +37,15 @@ typedef enum {
     CIM_AMX_WORDS
 } cim_format;
 /* Packed cells of one tile; rows are padded with zeros.
-   BITS    [rows / 16][cell_bits][signs][32] uint16: row `16 i + b` in bit b; the second sign counts negative
-   BYTES   [rows / 4][16][4] int8, or uint8 where cells have 8 bits and one sign: digits are below 128 then
-   WORDS   [rows / 2][16][2] int16
-   TABLES  no tiles; for each output [signs][cell_bits][rows / 6] uint8: row `6 i + b` in bit b
-   NIBBLES no tiles; for each output [signs][cell_bits / 2][rows / 4] uint8: row `4 i + b` in bit b, next bits in 4 + b
-   SUMS    as WORDS; any five cells of a column add up within 16 bits
-   AMX_BYTES [rows / 64][16][16][4] int8, or uint8 where cells have 8 bits and one sign; digits are below 256
-   AMX_WORDS the same twice: int8 of the upper bytes of 16-bit cells, then uint8 of the lower ones
-   BITS, TABLES, NIBBLES and SUMS take inputs bit by bit; BITS, TABLES and NIBBLES need a conversion for 16-bit sums. */
+   BITS       [rows / 16][cell_bits][signs][32] uint16: row `16 i + b` in bit b; the second sign counts negative
+   BYTES      [rows / 4][16][4] int8, or uint8 where cells have 8 bits and one sign: digits are below 128 then
+   WORDS      [rows / 2][16][2] int16
+   TABLES     no tiles; for each output [signs][cell_bits][rows / 6] uint8: row `6 i + b` in bit b
+   NIBBLES    no tiles; for each output [signs][cell_bits / 2][rows / 4] uint8: row `4 i + b` in bit b, next bits in 4 + b
+   SUMS       as WORDS; any five cells of a column add up within 16 bits
+   AMX_BYTES  [rows / 64][16][16][4] int8, or uint8 where all cells have one sign; digits are below 256
+   AMX_WORDS  the same twice: int8 of the upper bytes of 16-bit cells, then uint8 of the lower ones
+   BITS, TABLES, NIBBLES and SUMS take inputs bit by bit; the first three need a conversion for 16-bit sums. */
 
 typedef enum { CIM_SUM, CIM_SHIFT, CIM_ROUND } cim_conversion;
 /* SUM     the sum itself

@@ -3,8 +3,9 @@
 
 #include "crossbar.h"
 
-#if defined(__x86_64__) && defined(__linux__) && defined(__has_include)
-#if __has_include(<amxint8intrin.h>)
+/* By the headers of gcc 11 and of clang. CIMSPEC_NO_AMX is for assemblers that are older than the compiler. */
+#if defined(__x86_64__) && defined(__linux__) && defined(__has_include) && !defined(CIMSPEC_NO_AMX)
+#if __has_include(<amxint8intrin.h>) || __has_include(<amxintrin.h>)
 #define HAS_AMX
 #endif
 #endif

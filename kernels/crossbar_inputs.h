@@ -85,7 +85,7 @@ CIM_TARGET static int pack(const cim_row_set *set, const cim_inputs *in, size_t 
     const size_t padded_rows = ((size_t)set->rows + 31) / 32 * 32;
     const int noisy = set->adc.conversion == CIM_ROUND && set->adc.noise > 0;
     const size_t line_bytes = (size_t)cim_line_bytes(set->format, set->rows);
-    packed->held = malloc((lines + behind) * line_bytes + 64);
+    packed->held = lines + behind < (SIZE_MAX - 64) / line_bytes ? malloc((lines + behind) * line_bytes + 64) : NULL;
     packed->squares = noisy ? malloc(lines * sizeof *packed->squares) : NULL;
     int16_t *codes = calloc(padded_rows + 4, sizeof *codes);
     int16_t *part = calloc(padded_rows, sizeof *part);

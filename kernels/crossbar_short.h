@@ -61,7 +61,7 @@ INLINE cim_vector with_steps(cim_vector total, const cim_vector *codes, const ci
 static inline int doubles(const cim_step *step, int steps)
 {
     for (int index = 0; index < steps; index++)
-        if (step[index].factor != 1 << index)
+        if (index > 30 || step[index].factor != 1 << index)
             return 0;
     return 1;
 }

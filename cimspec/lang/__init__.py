@@ -1,6 +1,7 @@
 """The language: text of a `.cim` file -> tree with spans. Knows statements and values, not what they mean."""
 
 from cimspec.lang.ast import (
+    COMPARISONS,
     Argument,
     Assign,
     Binary,
@@ -33,6 +34,7 @@ from cimspec.lang.lexer import Lexeme, LexemeKind, lexemes
 from cimspec.lang.parser import parse, parse_value
 
 __all__ = [
+    "COMPARISONS",
     # ast: a file and its statements
     "File",
     "Statement",

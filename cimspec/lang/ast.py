@@ -149,6 +149,10 @@ class Definition(Struct, frozen=True, gc=False):
     span: Span
 
 
+COMPARISONS = {"accuracy_loss": "<=", "accuracy": ">="}
+"""How bounds are written: at most, or at least."""
+
+
 class Bound(Struct, frozen=True, gc=False):
     """`require accuracy_loss <= 0.086 pp`."""
 

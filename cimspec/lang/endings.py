@@ -1,7 +1,7 @@
 """What is said when something follows a statement on its line: most often a separator or a bracket is missing."""
 
 from cimspec.diag import Fix, Span, written_instead
-from cimspec.lang.ast import Section, Statement
+from cimspec.lang.ast import COMPARISONS, Section, Statement
 from cimspec.lang.cursor import ENDS, UnexpectedError
 from cimspec.lang.expressions import BINDING
 from cimspec.lang.heads import Heads
@@ -13,7 +13,7 @@ MEANT = {
     "from": 'write `import "file.cim"`',
     **dict.fromkeys(("for", "foreach", "loop", "while"), "write `repeat NAME in 1..3 { ... }`"),
     "import": "an import ends with its path",
-    "require": "write `require NAME <= VALUE`",
+    "require": "write `require NAME <= VALUE`, or `>=`",
     "keep": "write `keep NAME at WEIGHT_BITS, ACTIVATION_BITS`",
 }
 """Forms of statements that are known by their first word only."""
@@ -78,11 +78,12 @@ class Endings(Heads):
         return "a shape is written `3 x 32 x 32`" if is_head else "a list is written in `[` and `]`"
 
     def missing_comparison(self) -> tuple[Fix, ...]:
-        """The fix that writes the comparison of a bound: `require accuracy_loss 0.1 pp`."""
+        """The fix that writes the comparison of a known bound: `require accuracy_loss 0.1 pp`."""
         if not self.is_word("require", self.mark) or self.kinds[self.mark + 1 : self.at] != ["name", "number"]:
             return ()
+        comparison = COMPARISONS.get(self.texts[self.mark + 1])
         end = self.span(self.mark + 1).end
-        return (written_instead(Span(self.source, end, end), " <="),)
+        return (written_instead(Span(self.source, end, end), f" {comparison}"),) if comparison else ()
 
     def fixes_of_comma(self) -> tuple[Fix, ...]:
         """The fix of a comma for which another sign is plainly meant."""

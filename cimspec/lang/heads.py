@@ -180,7 +180,7 @@ class Heads(Values):
         if kind in ("text", "["):
             return self.unexpected("`=`", WRITE_FIELD, self.missing_equals())
         if kind == "comparison":
-            label = "write `=`" if text == "==" else "a bound is written `require NAME <= VALUE`"
+            label = "write `=`" if text == "==" else "a bound is written `require NAME <= VALUE`, or `>=`"
             return self.unexpected("`=`", label, self.missing_equals())
         is_product = kind in ("*", "/", "^")
         label = "what comes several times is written `repeat 3 { ... }`" if is_product else WRITE_FIELD

@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from cimspec.docs.statements import FUNCTIONS
+from cimspec.lang import COMPARISONS
 from cimspec.lsp.describing import describe_block, describe_field
 from cimspec.lsp.in_scope import all_layers, layers, let, names, parameters
 from cimspec.lsp.place import Place
@@ -14,7 +15,7 @@ from cimspec.spec.describe import BlockInfo, FieldInfo, blocks
 from cimspec.spec.layers import OPS
 from cimspec.spec.library import about, library_names
 from cimspec.spec.resolve import FORMS
-from cimspec.spec.search import comparison_of, method_names
+from cimspec.spec.search import method_names
 from cimspec.units import UNITS
 
 MAX_PROPOSALS = 300
@@ -181,7 +182,7 @@ def _search(site: Site) -> Iterator[Proposal]:
         yield Proposal("at", ProposalKind.KEYWORD, "keep LAYER at WEIGHT_BITS, ACTIVATION_BITS", insert="at ")
     elif words[0] == "require" and len(words) == 1:
         for field in _blocks()["search.require"].fields:
-            written = f"{field.name} {comparison_of(field.name)} "
+            written = f"{field.name} {COMPARISONS[field.name]} "
             yield Proposal(field.name, ProposalKind.FIELD, field.summary, describe_field(field), written)
     elif words[0] in ("minimize", "pareto"):
         yield from _options(_fields()[f"search.{words[0]}"])

@@ -8,7 +8,7 @@ from cimspec.diag import fail
 from cimspec.graph import Policy, Precision
 from cimspec.pipeline.searching import Contest
 from cimspec.search.evaluation import Score, Trial
-from cimspec.search.goal import DivergenceLimit, Goal
+from cimspec.search.goal import DivergenceLimit, Goal, Limit
 
 WIDEST = 8
 
@@ -33,14 +33,16 @@ def report_infeasible(contest: Contest, policy: Policy) -> NoReturn:
     widened = _widened(contest, policy, goal)
     if widened:
         relieved = contest.scores(_wider(policy, widened[:1]))
-        notes.append(f"`{widened[0]}` costs most: with 8/8 bits there, the network {_loses(contest, relieved, goal)}")
+        notes.append(
+            f"`{widened[0]}` costs most: with 8/8 bits there, the network {_comes_to(contest, relieved, goal.limit)}"
+        )
         if bits := _enough(contest, policy, goal, widened):
             helps.append(f"allow up to {bits}/{bits} bits in {_listed(widened)}")
     if isinstance(goal.limit, DivergenceLimit):
         loosened = f"`kl_limits = [{_rounded_up(contest.scores(policy).kl):g}]`"
         helps.append(f"write {loosened} if fine-tuning is to repair that")
-    lost = _loses(contest, contest.scores(policy), goal)
-    fail("CIM605", f"no policy is good enough: with the most bits allowed, the network {lost}, and {_limit(goal)}",
+    found, wanted = _comes_to(contest, contest.scores(policy), goal.limit), _wanted(goal.limit)
+    fail("CIM605", f"no policy is good enough: with the most bits allowed, the network {found}, and {wanted}",
          help=", or ".join(helps) or None, notes=tuple(notes))  # fmt: skip
 
 
@@ -81,21 +83,22 @@ def _listed(names: list[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def _loses(contest: Contest, score: Score, goal: Goal) -> str:
-    if isinstance(goal.limit, DivergenceLimit):
+def _comes_to(contest: Contest, score: Score, limit: Limit) -> str:
+    """What the network does, in the terms of a limit."""
+    if isinstance(limit, DivergenceLimit):
         return f"diverges by {score.kl:.3g} nats before fine-tuning"
-    if goal.limit.allowed_pp is None:
+    if limit.allowed_pp is None:
         return f"gets {100 * score.accuracy:.2f} % right before fine-tuning"
-    lost = 100 * (contest.baseline.score.accuracy - score.accuracy)
-    return f"loses {lost:.2f} pp before fine-tuning"
+    return f"loses {100 * (contest.baseline.score.accuracy - score.accuracy):.2f} pp before fine-tuning"
 
 
-def _limit(goal: Goal) -> str:
-    if isinstance(goal.limit, DivergenceLimit):
-        return f"`kl_limits` allow {goal.limit.nats:g}"
-    if goal.limit.allowed_pp is None:
-        return f"{100 * goal.limit.least:g} % are required"
-    return f"{goal.limit.allowed_pp:g} pp are allowed"
+def _wanted(limit: Limit) -> str:
+    """What a limit asks for."""
+    if isinstance(limit, DivergenceLimit):
+        return f"`kl_limits` allow {limit.nats:g}"
+    if limit.allowed_pp is None:
+        return f"{100 * limit.least:g} % are required"
+    return f"{limit.allowed_pp:g} pp are allowed"
 
 
 def _rounded_up(nats: float) -> float:

@@ -26,7 +26,7 @@ from cimspec.quant.optimize import Progress, no_progress
 from cimspec.quant.threads import one_thread
 from cimspec.report.run_report import Outcome, RunReport
 from cimspec.search.evaluation import Store, Trial
-from cimspec.search.finalists import Comparison, Correct, finalists
+from cimspec.search.finalists import Comparison, Correct, finalists, is_good_enough
 from cimspec.search.goal import Goal, front
 from cimspec.search.objective import gain, metric_values
 from cimspec.search.uniform import uniform_finalists
@@ -140,6 +140,7 @@ class _Run:
             space_size=contest.space.size,
             allowed_loss_pp=search.require.accuracy_loss_pp,
             least_accuracy=search.require.accuracy,
+            baseline_suffices=is_good_enough(search.require, baseline.validation_correct, baseline.validation_correct),
         )
         assert report.best
         best = bench.candidate(report.best.policy)

@@ -60,7 +60,9 @@ def run_verdict(report: RunReport) -> str:
         return ""
     if report.best.method in report.methods:
         return _summary(report, report.best)
-    return "No policy that was searched loses as little as is required; the 8/8 network stands."
+    stands = "the 8/8 network stands" if report.baseline_suffices else "nor is the 8/8 network, which stands"
+    least = "" if report.least_accuracy is None else f" (at least {100 * report.least_accuracy:g} % right)"
+    return f"No policy that was searched is as accurate as is required{least}; {stands}."
 
 
 def _metrics(report: RunReport) -> tuple[Metric, ...]:

@@ -97,7 +97,7 @@ def _facts(report: RunReport) -> Iterator[tuple[str, str]]:
         yield "fine-tuned on", report.finetuned_on
     if report.chip_seeds:
         yield "seeds of the chips reported on", ", ".join(map(str, report.chip_seeds))
-    if report.space_size is not None:
+    if report.has_searched:
         yield "policies to choose from", f"{report.space_size:.3g}"
         yield "search made small", str(report.minimize)
         yield "search evaluated on", str(report.evaluated_on)

@@ -80,6 +80,7 @@ class RunReport:
     space_size: int | None = None
     allowed_loss_pp: float | None = None
     least_accuracy: float | None = None  # required, 0 .. 1
+    baseline_suffices: bool = True  # whether the 8/8 network is as accurate as is required
     seconds: Mapping[str, float] = field(default_factory=dict)
     artifacts: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = ()  # of the data
@@ -112,6 +113,7 @@ class RunReport:
             },
             "allowed_loss_pp": self.allowed_loss_pp,
             "least_accuracy": self.least_accuracy,
+            "baseline_suffices": self.baseline_suffices,
             "evaluated_on": self.evaluated_on,
             "finetuned_on": self.finetuned_on,
             "chip_seeds": list(self.chip_seeds),

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cimspec.search.evaluation import Trial
-from cimspec.search.goal import DivergenceLimit, Goal
+from cimspec.search.goal import ROUNDING, DivergenceLimit, Goal
 from cimspec.spec.search import Requirements
 
 Correct = npt.NDArray[np.bool_]
@@ -22,9 +22,6 @@ Correct = npt.NDArray[np.bool_]
 ONE_SIDED_95 = 1.645
 CERTIFIABLE = 3.0
 """With no differing image out of n, a loss above 3/n can be ruled out at 95 % (the rule of three)."""
-
-ROUNDING = 1e-9
-"""Less than what one image makes of an accuracy, and more than how that is rounded."""
 
 TIGHTER = (0.5, 0.25, 0.125)
 """Further limits, relative to the tightest one."""

@@ -33,6 +33,10 @@ class DivergenceLimit:
         return f"divergence <= {self.nats:g} nats"
 
 
+ROUNDING = 1e-9
+"""Accuracies are multiples of one image; what is less than this comes from the rounding of their differences."""
+
+
 @dataclass(frozen=True, slots=True)
 class AccuracyLimit:
     """So accurate at least on the images that score."""
@@ -42,9 +46,8 @@ class AccuracyLimit:
 
     def excess(self, score: Score) -> float:
         """By how much accuracy falls short, 0 .. 1; 0 where the limit is met."""
-        # Accuracies are multiples of one image: the margin is for the rounding of their difference.
         short = self.least - score.accuracy
-        return short if short > 1e-9 else 0.0
+        return short if short > ROUNDING else 0.0
 
     def lost(self, score: Score) -> float:
         """What is limited: the error, 0 .. 1."""

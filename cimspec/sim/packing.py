@@ -224,9 +224,9 @@ def _pack_plane(form: Form, plane: Plane, cell_bits: int, signs: int) -> npt.NDA
     padded[:rows, before : before + outputs] = plane.cells
     if form is Form.BITS:
         return _pack_bits(padded, tiles, cell_bits, signs)
-    group = 2 if form in (Form.WORDS, Form.SUMS) else 4
-    grouped = padded.reshape(-1, group, tiles, TILE).transpose(2, 0, 3, 1)
-    if group == 2:
+    has_words = form in (Form.WORDS, Form.SUMS)
+    grouped = padded.reshape(-1, 2 if has_words else 4, tiles, TILE).transpose(2, 0, 3, 1)
+    if has_words:
         return np.ascontiguousarray(grouped)
     if form is Form.AMX_WORDS:
         grouped = np.stack([grouped >> 8, grouped], axis=1)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from cimspec.diag import Diagnostics, Label, Span, respelled, written_instead
 from cimspec.lang import (
+    COMPARISONS,
     Assign,
     BlockDefinition,
     Call,
@@ -33,7 +34,6 @@ from cimspec.spec.base import SpecModel
 from cimspec.spec.dimensions import PLAIN
 from cimspec.spec.fields import Block, Choice, Entry, Extents, FromFile, Items, Scalar, entries, kind_of
 from cimspec.spec.model_errors import report_model_errors
-from cimspec.spec.search import comparison_of
 from cimspec.spec.values import convert_value, one_of
 from cimspec.units import units_of
 
@@ -91,7 +91,10 @@ def bind_block(
     try:
         result = model.model_validate(draft.values)
     except ValidationError as error:
-        report_model_errors(error, model, place.word, place.head, draft.spans, draft.wrong, binding.diagnostics)
+        is_whole = binding.diagnostics.count == before
+        report_model_errors(
+            error, model, place.word, place.head, draft.spans, draft.wrong, binding.diagnostics, is_whole=is_whole
+        )
         return None
     return result if binding.diagnostics.count == before else None
 
@@ -243,7 +246,7 @@ OF_OTHERS = {
     "algorithm": "write `methods = [...]`",
     "objective": "write `minimize METRIC`",
     "maximize": "accuracy has a bound: `require accuracy_loss <= ... pp` or `require accuracy >= ... %`",
-    "constraint": "write `require accuracy_loss <= ... pp`",
+    "constraint": "write `require accuracy_loss <= ... pp` or `require accuracy >= ... %`",
 }
 """Fields that other tools have and this language does not, with what to write."""
 
@@ -301,7 +304,9 @@ def meant_form(statement: Statement, entry: Entry) -> str | None:
         case Section(name=Word(text=option), body=None), Choice(options=options) if option in options:
             return f"{entry.key} = {option}"
         case Definition(name=name, value=value), Block() if entry.key == "require":
-            return f"{entry.key} {name.text} {comparison_of(name.text)} {value.span.text}"
+            return f"{entry.key} {name.text} {COMPARISONS.get(name.text, '<=')} {value.span.text}"
+        case Section(name=Word(text=name), shape=Shape(sizes=(size,)), body=None), Block() if entry.key == "require":
+            return f"{entry.key} {name} {COMPARISONS.get(name, '<=')} {size.span.text}"
         case _:
             return None
 

@@ -84,7 +84,7 @@ def bind_model(section: Section, binding: Binding) -> ModelSpec | None:
     try:
         return ModelSpec.model_validate(draft)
     except ValidationError as error:
-        report_model_errors(error, ModelSpec, "model", section.span, {}, (), binding.diagnostics)
+        report_model_errors(error, ModelSpec, "model", section.span, {}, (), binding.diagnostics, is_whole=True)
         return None
 
 

@@ -26,8 +26,13 @@ def report_model_errors(
     spans: Mapping[Any, Span],
     reported: Collection[str],
     diagnostics: Diagnostics,
+    *,
+    is_whole: bool,
 ) -> None:
-    """Report what a model refused, except fields in `reported`, about which enough was said."""
+    """Report what a model refused, except fields in `reported`, about which enough was said.
+
+    Nothing is said of fields together unless the block `is_whole`: without a wrong one, others may seem to be missing.
+    """
     by_name = {entry.name: entry for entry in entries(model)}
     found_errors = error.errors(include_url=False)
     wrong_items = {found["loc"][0] for found in found_errors if len(found["loc"]) > 1}
@@ -37,8 +42,8 @@ def report_model_errors(
         entry = by_name.get(name)
         if name in reported or (entry and isinstance(entry.type, Extents) and loc not in spans):
             continue  # enough was said, or it is the copy of a number that was written once
-        if not loc and reported:
-            continue  # of a whole that lacks its wrong fields, nothing can be said
+        if not loc and not is_whole:
+            continue
         item = (name, loc[2]) if entry and isinstance(entry.type, Powers) and len(loc) > 2 else loc[:2]
         span = spans.get(item) or spans.get(name) or head
         written = written_value(span, found["input"]) if span is not head else str(found["input"])
@@ -46,7 +51,7 @@ def report_model_errors(
         kind, context = found["type"], found.get("ctx", {})
         if entry and kind in RANGE and (scalar := scalar_of(entry)):
             message = f"{where} must be {range_words(scalar)}, not {written}"
-            diagnostics.error("CIM208", message, span, label=range_label(kind, context, scalar))
+            diagnostics.error("CIM208", message, span, label=range_label(kind, context, scalar, written))
         elif entry and kind in RANGE and isinstance(entry.type, Powers):
             (bound,) = context.values()
             diagnostics.error(
@@ -101,8 +106,11 @@ def range_words(scalar: Scalar) -> str:
     return " and ".join(words for words in (low, high) if words)
 
 
-def range_label(kind: str, context: Mapping[str, Any], scalar: Scalar) -> str:
+def range_label(kind: str, context: Mapping[str, Any], scalar: Scalar, written: str) -> str:
     """What to write instead."""
+    is_share = scalar.measured is not None and scalar.measured.dimension is Dimension.SHARE
+    if is_share and written.isdecimal() and 1 < int(written) <= 100:
+        return f"write `{written} %`"
     match kind:
         case "greater_than_equal":
             return f"the smallest allowed is {amount(context['ge'], scalar)}"

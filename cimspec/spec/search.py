@@ -93,7 +93,7 @@ class LimitOn(Option):
     """What a policy may lose before fine-tuning."""
 
     DIVERGENCE = "divergence", "divergence from the float network: `kl_limits`"
-    ACCURACY = "accuracy", "accuracy on the images that score: what is required, `accuracy_loss` below the 8/8 network"
+    ACCURACY = "accuracy", "accuracy on the images that score: what `require` asks for, the tighter of two bounds"
 
 
 def _traded_off(metrics: tuple[Metric, ...]) -> tuple[Metric, ...]:
@@ -135,11 +135,6 @@ class Requirements(SpecModel):
         if self.accuracy_loss_pp is None and self.accuracy is None:
             raise ValueError("`require` has no bound; write `require accuracy_loss <= ... pp` or `accuracy >= ... %`")
         return self
-
-
-def comparison_of(requirement: str) -> str:
-    """How a bound on it is written: `<=`, or `>=` where more is better."""
-    return ">=" if requirement == "accuracy" else "<="
 
 
 class SearchSpec(SpecModel):

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from cimspec.diag import Span
+from cimspec.lang import COMPARISONS
 from cimspec.spec.base import SpecModel
 from cimspec.spec.bind import Loaded
 from cimspec.spec.blocks import Path as SpecPath
 from cimspec.spec.fields import Block, Entry, FromFile, Items, entries, kind_of
 from cimspec.spec.operations import InputSpec
-from cimspec.spec.search import SearchSpec, comparison_of
+from cimspec.spec.search import SearchSpec
 from cimspec.spec.spelling import spell_field
 from cimspec.spec.workload import LayerSpec, ModelSpec
 
@@ -144,7 +145,7 @@ class _Shown:
                 for bound in entries(inner_model):
                     if getattr(value, bound.name) is None:
                         continue
-                    text = f"{entry.key} {bound.key} {comparison_of(bound.key)} {self.value(bound, value)}"
+                    text = f"{entry.key} {bound.key} {COMPARISONS[bound.key]} {self.value(bound, value)}"
                     yield Line(depth, text, self.origin((*inner, bound.name)))
             case Block():
                 yield from self.block(value, entry.key, inner, depth)

@@ -6,8 +6,7 @@ After this, merging, overriding and binding see assignments, blocks and `keep` o
 from msgspec import structs
 
 from cimspec.diag import Diagnostics, Label, Span, written_instead
-from cimspec.lang import Assign, Bound, Pin, Section, Statement
-from cimspec.spec.search import comparison_of
+from cimspec.lang import COMPARISONS, Assign, Bound, Pin, Section, Statement
 
 
 def plain(section: Section, diagnostics: Diagnostics) -> Section:
@@ -28,11 +27,11 @@ def plain(section: Section, diagnostics: Diagnostics) -> Section:
 
 def require(statement: Bound, body: list[Statement], diagnostics: Diagnostics) -> None:
     """Add a bound to the block of its word, which all bounds of that word share."""
-    comparison = comparison_of(statement.name.text)
-    if statement.comparison.text != comparison:
-        message = f"`{statement.name.text}` takes `{comparison}`, not `{statement.comparison.text}`"
+    comparison, written = COMPARISONS.get(statement.name.text), statement.comparison.text
+    if comparison not in (None, written):  # of an unknown name enough will be said
+        message = f"`{statement.name.text}` takes `{comparison}`, not `{written}`"
         where = statement.comparison.span
-        fixes = [written_instead(where, comparison)]
+        fixes = [written_instead(where, comparison)] if written == comparison[0] else []
         diagnostics.error("CIM213", message, where, label=f"write `{comparison}`", fixes=fixes)
     field = Assign(statement.name, statement.value, statement.span)
     for index, other in enumerate(body):

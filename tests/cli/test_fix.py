@@ -42,6 +42,7 @@ search {
   keep f1 at 8 bit, 8 bit
   minimize latency * energy^0.5
   require accuracy_loss <= 0.1 pp
+  require accuracy >= 90 %
   budget = 30 evaluations
   methods = [rl, random]
 }
@@ -79,8 +80,11 @@ MISTAKES = {
     "equals before a block": ("adc {", "adc = {"),
     "comparison": ("<= 0.1 pp", "\N{LESS-THAN OR EQUAL TO} 0.1 pp"),
     "comparison turned": ("<= 0.1 pp", "=< 0.1 pp"),
-    "other comparison": ("<= 0.1 pp", ">= 0.1 pp"),
     "strict comparison": ("<= 0.1 pp", "< 0.1 pp"),
+    "strict comparison, the other way": (">= 90 %", "> 90 %"),
+    "no comparison, the other way": (">= 90 %", "90 %"),
+    "no comparison of a plain number": ("accuracy >= 90 %", "accuracy 0.9"),
+    "equals for a comparison, the other way": (">= 90 %", "= 90 %"),
     "no comparison": ("<= 0.1 pp", "0.1 pp"),
     "equals for a comparison": ("<= 0.1 pp", "= 0.1 pp"),
     "single quotes": ('"digits"', "'digits'"),

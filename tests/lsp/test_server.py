@@ -115,6 +115,14 @@ def test_a_completion_replaces_the_word_and_says_what_it_is(editor):
     assert "`chip.crossbar`" in item.documentation.value
 
 
+@pytest.mark.parametrize(("name", "written"), [("accuracy", "accuracy >= "), ("accuracy_l", "accuracy_loss <= ")])
+def test_a_completed_bound_has_its_comparison(editor, name, written):
+    text, at = marked(f"search {{ require {name}|")
+    editor.open(f"{name}.cim", text, saved=False)
+    item = editor.ask("completion", f"{name}.cim", at).items[0]
+    assert edited(text, [item.text_edit]) == f"search {{ require {written}"
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

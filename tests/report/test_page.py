@@ -119,6 +119,33 @@ def test_a_page_is_well_formed_and_needs_nothing_else(make, program):
     assert html.startswith("<!DOCTYPE html>")
 
 
+def test_a_required_accuracy_is_shown_and_kept():
+    program = PROGRAMS["reloaded"]
+    report = replace(searched(program), allowed_loss_pp=None, least_accuracy=0.975)
+    text = Page(render_page(report, program)).text
+    assert "accuracy required" in text
+    assert "97.5 %" in text
+    assert "accuracy loss allowed" not in text
+    kept = report.as_json()
+    assert (kept["allowed_loss_pp"], kept["least_accuracy"], kept["baseline_suffices"]) == (None, 0.975, True)
+
+
+@pytest.mark.parametrize(
+    ("suffices", "verdict"),
+    [
+        (True, "(at least 97.5 % right); the 8/8 network stands."),
+        (False, "(at least 97.5 % right); nor is the 8/8 network, which stands."),
+    ],
+)
+def test_where_nothing_is_good_enough_that_is_said_of_the_8_bit_network_too(suffices, verdict):
+    program = PROGRAMS["reloaded"]
+    stands = outcome("baseline", 1.0, Policy(("c", "f"), (Precision(8, 8),) * 2))
+    report = replace(
+        searched(program), best=stands, methods={"rl": None}, least_accuracy=0.975, baseline_suffices=suffices
+    )
+    assert run_verdict(report) == f"No policy that was searched is as accurate as is required {verdict}"
+
+
 def test_a_page_shows_what_was_found_and_where_it_comes_from():
     program = PROGRAMS["pipeline"]
     text = Page(render_page(searched(program), program)).text

@@ -24,7 +24,7 @@ BUILTIN = ("digits", "mnist5k")
 
 
 def proposals(place: Place, path: Path, project: Project) -> list[Proposal]:
-    """What can be written at a place of a file: words that contain what is there, those that start with it first."""
+    """What can be written at a place of a file: what is there, words that start with it, words that contain it."""
     if place.in_comment:
         return []
     word = place.word.lower()
@@ -34,7 +34,9 @@ def proposals(place: Place, path: Path, project: Project) -> list[Proposal]:
             unique.setdefault(each.label, each)
             if len(unique) >= MAX_PROPOSALS:
                 break
-    return sorted(unique.values(), key=lambda each: not each.label.lower().startswith(word))
+    return sorted(
+        unique.values(), key=lambda each: (each.label.lower() != word, not each.label.lower().startswith(word))
+    )
 
 
 def proposal_of(place: Place, path: Path, project: Project, word: str) -> Proposal | None:

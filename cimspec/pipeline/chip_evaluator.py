@@ -21,7 +21,8 @@ from cimspec.graph import Policy, Precision
 from cimspec.pipeline.chip_ranges import ChipRanges
 from cimspec.quant.apply import apply_vector, matmul
 from cimspec.quant.cache import SizedCache
-from cimspec.quant.execute import channels_last, float_outputs
+from cimspec.quant.convolve import channels_last
+from cimspec.quant.execute import float_outputs
 from cimspec.quant.integer import integer_network
 from cimspec.quant.ops import Array, Constants, MatMul, sources
 from cimspec.quant.quality import Quality, measure

@@ -11,8 +11,9 @@ from cimspec.data.dataset import Split
 from cimspec.graph.layer import Layer
 from cimspec.graph.precision import Policy, Precision
 from cimspec.quant.cache import SizedCache
+from cimspec.quant.convolve import channels_last
 from cimspec.quant.device import CPU
-from cimspec.quant.execute import Plan, channels_last, float_outputs, to_tensors
+from cimspec.quant.execute import Plan, float_outputs, to_tensors
 from cimspec.quant.fake import FakeLayer, fake_function, fake_layer
 from cimspec.quant.quality import Quality, measure
 from cimspec.quant.tables import Tables, quantize_layer
@@ -35,7 +36,7 @@ class FakeQuantEvaluator:
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self._tables = tables
-        self._plan = Plan.of(tables.graph)
+        self._plan = Plan.of(tables.graph, {name for name, table in tables.layers.items() if not table.input_signed})
         self._device = device
         self._images = channels_last(torch.from_numpy(split.images).to(device))
         self._labels = torch.from_numpy(split.labels).to(device)

@@ -15,7 +15,8 @@ from cimspec.graph.graph import Graph
 from cimspec.graph.layer import Add, Conv2d, Layer, Product
 from cimspec.graph.signs import nonnegative_layers
 from cimspec.quant.calibrate import coded
-from cimspec.quant.execute import LayerFunction, Plan, Tensors, aligned, channels_last, digital, multiply, to_tensors
+from cimspec.quant.convolve import channels_last
+from cimspec.quant.execute import LayerFunction, Plan, Tensors, aligned, digital, multiply, to_tensors
 from cimspec.quant.parameters import (
     ADD_BITS,
     FloatArray,
@@ -91,6 +92,7 @@ def fake_outputs(graph: Graph, parameters: QuantizedParameters, images: Tensor, 
     """Outputs [images, ...] of the quantized network, computed `batch` images at a time, on the device of `images`."""
     layers = {name: fake_layer(graph[name], own, images.device) for name, own in parameters.layers.items()}
     tensors = to_tensors(parameters.digital, images.device)
-    plan, apply = Plan.of(graph), fake_function(graph, parameters.add_scales, tensors, layers.__getitem__)
+    unsigned = {name for name, own in parameters.layers.items() if not own.input_signed}
+    plan, apply = Plan.of(graph, unsigned), fake_function(graph, parameters.add_scales, tensors, layers.__getitem__)
     with torch.no_grad():
         return torch.cat([plan.run(part, apply) for part in torch.split(images, batch)])

@@ -19,22 +19,32 @@ class _LearnedStep(_UNTYPED):  # type: ignore[misc]
     @staticmethod
     def forward(ctx: Any, value: Tensor, step: Tensor, low: int, high: int, step_gradient: float) -> Tensor:
         scaled = value / step
-        ctx.save_for_backward(scaled, step)
+        coded = scaled.clamp(low, high).round_().mul_(step)
+        ctx.save_for_backward(scaled, coded, step)
         ctx.low, ctx.high, ctx.step_gradient = low, high, step_gradient
-        return scaled.clamp(low, high).round_().mul_(step)
+        return coded
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None, None, None, None]:
-        scaled, step = ctx.saved_tensors
+        scaled, coded, step = ctx.saved_tensors
         # The gradient where the value is inside the range, 0 at its ends and outside.
         to_value = torch.ops.aten.hardtanh_backward(gradient, scaled, ctx.low, ctx.high)
         to_step = None
         if ctx.needs_input_grad[1]:
-            codes = scaled.clamp(ctx.low, ctx.high).round_()
-            shares = codes.mul_(gradient).addcmul_(to_value, scaled, value=-1)
-            summed = shares.sum() if step.ndim == 0 else shares.flatten(1).sum(1).view_as(step)
+            if step.ndim == 0:
+                summed = _dot(coded, gradient) / step - _dot(to_value, scaled)
+            else:
+                shares = torch.div(coded, step).mul_(gradient).addcmul_(to_value, scaled, value=-1)
+                summed = shares.flatten(1).sum(1).view_as(step)
             to_step = summed * ctx.step_gradient
         return to_value, to_step, None, None, None
+
+
+def _dot(one: Tensor, other: Tensor) -> Tensor:
+    """The sum of products, over memory as it lies: images have their channels innermost."""
+    if one.ndim == 4:
+        one, other = one.permute(0, 2, 3, 1), other.permute(0, 2, 3, 1)
+    return torch.dot(one.reshape(-1), other.reshape(-1))
 
 
 class _RoundThrough(_UNTYPED):  # type: ignore[misc]

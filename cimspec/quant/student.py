@@ -16,8 +16,9 @@ from cimspec.graph.layer import Add, Conv2d, Layer, Product
 from cimspec.graph.precision import Policy, Precision
 from cimspec.graph.signs import nonnegative_layers
 from cimspec.quant.chip_errors import ChipErrors, LayerErrors
+from cimspec.quant.convolve import channels_last
 from cimspec.quant.device import CPU
-from cimspec.quant.execute import LayerFunction, aligned, channels_last, digital, multiply, to_weights
+from cimspec.quant.execute import LayerFunction, Plan, aligned, digital, multiply, to_weights
 from cimspec.quant.lsq import quantize_learned, round_through
 from cimspec.quant.parameters import (
     ADD_BITS,
@@ -138,6 +139,11 @@ class Student:
             for name, own in digital_weights(tables.graph, tables.weights).items()
         }
         return cls(tables.graph, layers, add_steps, digital_parameters)
+
+    @property
+    def plan(self) -> Plan:
+        """How it is run."""
+        return Plan.of(self.graph, {name for name, layer in self.layers.items() if not layer.input_signed})
 
     @property
     def values(self) -> Sequence[Tensor]:

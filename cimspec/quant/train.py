@@ -15,8 +15,9 @@ from cimspec.data.dataset import Split
 from cimspec.graph.graph import Graph
 from cimspec.graph.layer import Affine, BatchNorm, Constant, Conv2d, Layer, LayerNorm, Linear, Shape
 from cimspec.quant.augment import add_noise, distort
+from cimspec.quant.convolve import channels_last
 from cimspec.quant.device import CPU
-from cimspec.quant.execute import LayerFunction, Plan, channels_last, float_function, to_weights
+from cimspec.quant.execute import LayerFunction, Plan, float_function, to_weights
 from cimspec.quant.optimize import Progress, batch_count, batches, make_optimizer, no_progress, rate
 from cimspec.quant.weights import BATCH_NORM_EPSILON, Weights
 from cimspec.spec.training import TrainingSpec
@@ -70,12 +71,13 @@ def train_float(
                 halves = chosen.tensor_split(HALVES if len(chosen) >= HALVES * SMALLEST_HALF else 1)
                 shares = [len(half) / len(chosen) for half in halves]
                 losses, found = zip(*executor.map(gradients, range(HALVES), halves), strict=True)
-                for parameter, *own in zip(parameters, *found, strict=True):
+                for parameter, gradient in zip(parameters, _mean(found, shares), strict=True):
                     # Fused optimizers read gradients in the parameter's memory order, whatever their strides say.
-                    parameter.grad = torch.empty_like(parameter).copy_(_weighted(own, shares))
+                    parameter.grad = torch.empty_like(parameter).copy_(gradient)
                 optimizer.step()
                 step += 1
-            progress(epoch + 1, training.epochs, f"loss {float(_weighted(losses, shares)):.3f}")
+            (loss,) = _mean([(loss,) for loss in losses], shares)
+            progress(epoch + 1, training.epochs, f"loss {loss.item():.3f}")
     return to_weights(tensors)
 
 
@@ -84,8 +86,12 @@ def _offspring(generator: Generator) -> Generator:
     return Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
 
 
-def _weighted(values: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
-    return torch.stack([value * share for value, share in zip(values, shares, strict=True)]).sum(0)
+def _mean(halves: Sequence[tuple[Tensor, ...]], shares: Sequence[float]) -> tuple[Tensor, ...]:
+    """The mean of each tensor over the halves, each with its share."""
+    totals = torch._foreach_mul(halves[0], shares[0])
+    for half, share in zip(halves[1:], shares[1:], strict=True):
+        torch._foreach_add_(totals, half, alpha=share)
+    return tuple(totals)
 
 
 def initial_tensors(graph: Graph, generator: Generator) -> dict[str, dict[str, Tensor]]:

@@ -12,7 +12,7 @@ from cimspec.data.dataset import Dataset, Split
 from cimspec.quant.calibrate import calibrate
 from cimspec.quant.execute import Plan, float_function, float_outputs, to_weights
 from cimspec.quant.fake import fake_outputs
-from cimspec.quant.finetune import FineTuner, StoppedError
+from cimspec.quant.finetune import NOTHING_TO_LEARN, FineTuner, StoppedError
 from cimspec.quant.integer import integer_network
 from cimspec.quant.lsq import quantize_learned, round_through
 from cimspec.quant.optimize import Average, one_cycle, rate
@@ -229,3 +229,14 @@ def test_the_average_forgets_quickly_at_first():
     average.update()  # moves by 1 - min(0.995, 1 / (9 + 1)) = 0.9
     average.put_back()
     assert parameter.item() == pytest.approx(0.9)
+
+
+def test_what_hardly_differs_from_its_only_teacher_stays_as_it_is(digits: Dataset, tables: Tables):
+    eight = tables.graph.uniform(8, 8)
+    left = FineTuner(tables, digits, TRAINING, seed=0).tune(eight)
+    assert not left.improved
+    assert left.after is None
+    assert left.before
+    assert left.before.kl < NOTHING_TO_LEARN
+    with_labels = TRAINING.model_copy(update={"distillation": 0.5})
+    assert FineTuner(tables, digits, with_labels, seed=0).tune(eight).after is not None

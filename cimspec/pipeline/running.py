@@ -147,12 +147,17 @@ class _Run:
         return write_run(report, self.out, best.program, bench.graph, best)
 
     def _trials(self, contest: Contest, search: SearchSpec) -> dict[str, tuple[Trial, ...]]:
-        """What each method tries: here, one after the other, or by the workers of an executor."""
+        """What each method tries: here, one after the other, or by the workers of an executor.
+
+        Here, a method's first finalist is fine-tuned while the next method searches.
+        """
         if self.executor is None:
             trials = {}
             for method in search.methods:
                 with self._timed(method):
                     trials[method] = contest.run(method, self.seed).trials
+                for finalist in finalists(trials[method], _main(contest.goals))[:1]:
+                    contest.bench.start(finalist.policy)
             return trials
         weights = {self.seed: contest.bench.float_weights}
         shared = Shared(self.spec, search, self.device, self.folder if self.reaches_folder else None, weights)

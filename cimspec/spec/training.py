@@ -30,7 +30,7 @@ class Schedule(Option):
 class TrainingSpec(SpecModel):
     """The recipe of one training; every field has a default that suits the shipped examples."""
 
-    epochs: Epochs = Field(default=32, description="passes over the training split for the float network")
+    epochs: Epochs = Field(default=24, description="passes over the training split for the float network")
     finetune_epochs: Epochs = Field(default=8, description="passes for quantization-aware fine-tuning")
     batch: Annotated[int, Field(ge=1, le=65536)] = Field(default=64, description="images per step")
     optimizer: Optimizer = Field(
@@ -40,7 +40,7 @@ class TrainingSpec(SpecModel):
     schedule: Schedule = Field(
         default=Schedule.ONE_CYCLE, description="the learning rate over time, of the float network and of fine-tuning"
     )
-    learning_rate: Rate = Field(default=4e-3, description="peak learning rate of the float network")
+    learning_rate: Rate = Field(default=6e-3, description="peak learning rate of the float network")
     finetune_learning_rate: Rate = Field(default=2e-3, description="peak learning rate of fine-tuning")
     step_rate: Rate = Field(default=0.1, description="learning rate of quantization steps, relative to the weights'")
     distillation: Share = Field(

@@ -128,6 +128,7 @@ class Vision(nn.Module):
         return self.head(self.norm3(x)[:, 0])
 
 
+@pytest.mark.slow  # as the next one is: eight seconds in torch's exporter
 def test_a_vision_transformer():
     graph = check(Vision(Attention(16, 4)), 3, 16, 16).graph
     assert ops(graph).count("Product") == 2

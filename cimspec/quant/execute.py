@@ -50,11 +50,11 @@ from cimspec.quant.order import run_order
 from cimspec.quant.weights import BATCH_NORM_EPSILON, Weights
 
 Tensors = Mapping[str, Mapping[str, Tensor]]
-SMALL_AREA = 9
-"""Of windows whose values are compared one by one."""
-
 LayerFunction = Callable[[Layer, tuple[Tensor, ...]], Tensor]
 """What a layer with parameters makes of its operands."""
+
+SMALL_AREA = 9
+"""Of pooling windows whose values are compared one by one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,11 +100,10 @@ class FineTuner:
     def tune(self, policy: Policy, progress: Progress = no_progress) -> FineTuned:
         """The tuned network of `policy`, or the untuned one if that is clearly better on the validation split.
 
-        One that hardly differs from the float network stays as it is where that one is all it could learn from.
-
         Clearly: it is right on more images than chance explains (one-sided, 95 %), at no larger cross-entropy. Either
         alone often picks the wrong one: accuracy on a few hundred images is coarse, and training on distorted images
-        makes a network less sure of plain ones. Raises `StoppedError` after `stop`.
+        makes a network less sure of plain ones. A network that hardly differs from the float one is not tuned at all
+        where it could learn from that one alone. Raises `StoppedError` after `stop`.
         """
         untuned = quantize(self._tables, policy)
         if not self._training.finetune_epochs:

@@ -1,4 +1,4 @@
-"""In which order a graph's layers are run, and which need not be: Graph -> layers after the input.
+"""In which order torch runs a graph's layers, and which it need not: Graph -> layers after the input.
 
 Results stay the same to the last bit; only the time differs.
 """

@@ -160,4 +160,5 @@ def drive(folder: Path, kind: ExecutorKind) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background ignore it
     drive(Path(sys.argv[1]), ExecutorKind(sys.argv[2]))

@@ -1,6 +1,7 @@
 """Options of all tests, and the `golden` fixture: compares a text with a file beside the tests."""
 
 import difflib
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -48,3 +49,9 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, Path], None]:
             pytest.fail("\n".join([*lines, f"if this is right: {command}"]), pytrace=False)
 
     return check
+
+
+def pytest_collection_finish() -> None:
+    """Modules and tests stay to the end: the garbage collector need not look through them again and again."""
+    gc.collect()
+    gc.freeze()

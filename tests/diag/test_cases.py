@@ -6,6 +6,7 @@ lines of `parts/NAME.safetensors.txt`: a tensor's name, its type, its value ever
 
 import re
 import shutil
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,7 @@ def folder(tmp_path_factory) -> Path:
     return copy
 
 
+@cache
 def findings(name: str) -> tuple[Diagnostic, ...]:
     try:
         loaded = load(f"{name}.cim")

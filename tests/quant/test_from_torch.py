@@ -158,6 +158,7 @@ def test_modules_that_torch_cannot_write():
     assert found.message.startswith("torch cannot write `Choosing` as ONNX: ")
 
 
+@pytest.mark.slow
 def test_operators_that_have_no_layer():
     class Sorting(nn.Module):
         def forward(self, x: Tensor) -> Tensor:

@@ -12,9 +12,8 @@ from torch.nn import functional
 
 from cimspec.graph.layer import Conv2d
 from cimspec.graph.window import Window
+from cimspec.quant.autograd import Function
 from cimspec.quant.device import CPU
-
-_UNTYPED: Any = torch.autograd.Function  # torch does not type it
 
 
 def channels_last(tensor: Tensor) -> Tensor:
@@ -32,18 +31,21 @@ def channels_last(tensor: Tensor) -> Tensor:
     return lying.as_strided(tensor.shape, (height * width, 1, width, 1))
 
 
-def convolve(op: Conv2d, padded: Tensor, weight: Tensor, bias: Tensor | None, sides: tuple[int, int]) -> Tensor:
-    """Images [images, channels, height, width], with `sides` still to be padded, -> [images, outputs, ...]."""
+def convolve(op: Conv2d, images: Tensor, weight: Tensor, bias: Tensor | None, sides: tuple[int, int]) -> Tensor:
+    """Images [images, channels, height, width] -> [images, outputs, height, width].
+
+    `sides` are the zeros still to be put above and below, and left and right; those of `op` are not looked at.
+    """
     window = op.window
-    if op.in_channels == 1 and not padded.requires_grad and padded.device == CPU:
-        padded = channels_last(padded)
+    if op.in_channels == 1 and not images.requires_grad and images.device == CPU:
+        images = channels_last(images)
         if weight.requires_grad:
-            result: Tensor = _OneChannel.apply(padded, weight, bias, window, sides)
+            result: Tensor = _OneChannel.apply(images, weight, bias, window, sides)
             return result
-    return functional.conv2d(padded, weight, bias, window.stride, sides, window.dilation, op.groups)
+    return functional.conv2d(images, weight, bias, window.stride, sides, window.dilation, op.groups)
 
 
-class _OneChannel(_UNTYPED):  # type: ignore[misc]
+class _OneChannel(Function):  # type: ignore[misc]
     """A convolution of given images with one channel: they get no gradient."""
 
     @staticmethod

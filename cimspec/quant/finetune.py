@@ -37,11 +37,6 @@ ERRORS_SEED = 1 << 40
 """Of another stream than the one that distorts images."""
 
 
-NOTHING_TO_LEARN = 1e-3
-"""Divergence from the float network, nats, which no fine-tuning makes smaller: 8/8 bits come to a tenth of it before,
-and to six times as much after eight passes."""
-
-
 class StoppedError(Exception):
     """Fine-tuning was told to stop."""
 
@@ -109,7 +104,7 @@ class FineTuner:
         if not self._training.finetune_epochs:
             return FineTuned(policy, untuned, improved=False)
         before = self._quality(untuned)
-        if self._training.distillation == 1 and before.kl < NOTHING_TO_LEARN:
+        if self._training.distillation == 1 and before.kl < self._training.finetune_above:
             return FineTuned(policy, untuned, improved=False, before=before)
         student = Student.of(self._tables, policy, self._device)
         self._learn(student, self._chips.errors(policy) if self._chips else None, progress)

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_UNTYPED: Any = torch.autograd.Function  # torch does not type it
+from cimspec.quant.autograd import Function
 
 
-class _LearnedStep(_UNTYPED):  # type: ignore[misc]
+class _LearnedStep(Function):  # type: ignore[misc]
     """A fifth of a small network's fine-tuning was this, so it passes over memory as seldom as it can."""
 
     @staticmethod
@@ -47,7 +47,7 @@ def _dot(one: Tensor, other: Tensor) -> Tensor:
     return torch.dot(one.reshape(-1), other.reshape(-1))
 
 
-class _RoundThrough(_UNTYPED):  # type: ignore[misc]
+class _RoundThrough(Function):  # type: ignore[misc]
     @staticmethod
     def forward(ctx: Any, value: Tensor, step: Tensor) -> Tensor:  # noqa: ARG004
         return torch.round(value / step).mul_(step)

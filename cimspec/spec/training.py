@@ -46,6 +46,11 @@ class TrainingSpec(SpecModel):
     distillation: Share = Field(
         default=1.0, description="share of the float network's outputs in the loss of fine-tuning; labels are the rest"
     )
+    finetune_above: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        default=1e-3,
+        description="networks that diverge from the float network by less, nats, are not fine-tuned where its outputs "
+        "are all they would learn, as it would make them worse: 8/8 bits on a chip that loses nothing",
+    )
     finetune_on: EvaluateOn | None = Field(
         default=None,
         description="what fine-tuning sees; left out: `chip` where its ADC or its cells lose something",

@@ -12,7 +12,7 @@ from cimspec.data.dataset import Dataset, Split
 from cimspec.quant.calibrate import calibrate
 from cimspec.quant.execute import Plan, float_function, float_outputs, to_weights
 from cimspec.quant.fake import fake_outputs
-from cimspec.quant.finetune import NOTHING_TO_LEARN, FineTuner, StoppedError
+from cimspec.quant.finetune import FineTuner, StoppedError
 from cimspec.quant.integer import integer_network
 from cimspec.quant.lsq import quantize_learned, round_through
 from cimspec.quant.optimize import Average, one_cycle, rate
@@ -237,6 +237,7 @@ def test_what_hardly_differs_from_its_only_teacher_stays_as_it_is(digits: Datase
     assert not left.improved
     assert left.after is None
     assert left.before
-    assert left.before.kl < NOTHING_TO_LEARN
-    with_labels = TRAINING.model_copy(update={"distillation": 0.5})
-    assert FineTuner(tables, digits, with_labels, seed=0).tune(eight).after is not None
+    assert left.before.kl < TRAINING.finetune_above
+    for other in ({"distillation": 0.5}, {"finetune_above": 0.0}):
+        tuner = FineTuner(tables, digits, TRAINING.model_copy(update=other), seed=0)
+        assert tuner.tune(eight).after is not None

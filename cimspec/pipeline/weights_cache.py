@@ -20,7 +20,7 @@ import torch
 
 from cimspec.data.dataset import Split
 from cimspec.graph import Graph
-from cimspec.quant import augment, execute, optimize, train
+from cimspec.quant import augment, convolve, execute, optimize, order, train
 from cimspec.quant.weights import Float32, Weights
 from cimspec.spec import TrainingSpec
 
@@ -32,6 +32,7 @@ DIGEST_BYTES = 32
 
 FINE_TUNING = {
     "finetune_on",
+    "finetune_above",
     "finetune_epochs",
     "finetune_learning_rate",
     "step_rate",
@@ -41,7 +42,7 @@ FINE_TUNING = {
 }
 """Fields of a recipe that the float network does not depend on."""
 
-CODE: tuple[ModuleType, ...] = (augment, execute, optimize, train)
+CODE: tuple[ModuleType, ...] = (augment, convolve, execute, optimize, order, train)
 """What trains: a change there makes other weights, whatever the version says."""
 
 

@@ -34,7 +34,8 @@ typedef enum {
     CIM_SUMS,
     CIM_NIBBLES,
     CIM_AMX_BYTES,
-    CIM_AMX_WORDS
+    CIM_AMX_WORDS,
+    CIM_ADDERS
 } cim_format;
 /* Packed cells of one tile; rows are padded with zeros.
    BITS       [rows / 16][cell_bits][signs][32] uint16: row `16 i + b` in bit b; the second sign counts negative
@@ -45,7 +46,9 @@ typedef enum {
    SUMS       as WORDS; any five cells of a column add up within 16 bits
    AMX_BYTES  [rows / 64][16][16][4] int8, or uint8 where all cells have one sign; digits are below 256
    AMX_WORDS  the same twice: int8 of the upper bytes of 16-bit cells, then uint8 of the lower ones
-   BITS, TABLES, NIBBLES and SUMS take inputs bit by bit; the first three need a conversion for 16-bit sums. */
+   ADDERS     no tiles; for each output [signs][cell_bits][rows / 32] uint32: row `32 i + b` in bit b
+   BITS, TABLES, NIBBLES, SUMS and ADDERS take inputs bit by bit; the first three need a conversion for 16-bit sums, the
+   last one that is no ROUND. */
 
 typedef enum { CIM_SUM, CIM_SHIFT, CIM_ROUND } cim_conversion;
 /* SUM     the sum itself
@@ -112,6 +115,7 @@ cim_function cim_multiply_portable, cim_multiply_avx2; /* WORDS */
 cim_function cim_multiply_avx512;                     /* BYTES, WORDS */
 cim_function cim_multiply_bits, cim_multiply_tables, cim_multiply_nibbles, cim_multiply_sums;
 cim_function cim_multiply_sums_avx2;
+cim_function cim_multiply_adders;
 cim_function cim_multiply_amx; /* AMX_BYTES, AMX_WORDS */
 
 /* `total += sums * lsb + constants` for [vectors, outputs], each operation rounded to float64 where it is one. */
@@ -125,6 +129,7 @@ int cim_has_avx512(void);
 int cim_has_bits(void);
 int cim_has_tables(void);
 int cim_has_sums(void);
+int cim_has_adders(void);
 int cim_has_amx(void); /* asks the system to lend the tiles, the first time */
 
 /* Rows, padded to whole tiles: a line of bytes. */
@@ -142,11 +147,13 @@ static inline ptrdiff_t cim_tile_bytes(cim_format format, int32_t rows, int32_t 
     }
 }
 
-/* Bytes of one output's cells, for TABLES and NIBBLES. */
+/* Bytes of one output's cells, for TABLES, NIBBLES and ADDERS. */
 static inline ptrdiff_t cim_column_bytes(cim_format format, int32_t rows, int32_t cell_bits, int32_t signs)
 {
     if (format == CIM_TABLES)
         return (ptrdiff_t)((rows + 5) / 6) * cell_bits * signs;
+    if (format == CIM_ADDERS)
+        return (ptrdiff_t)((rows + 31) / 32) * 4 * cell_bits * signs;
     return (ptrdiff_t)((rows + 3) / 4) * ((cell_bits + 1) / 2) * signs;
 }
 

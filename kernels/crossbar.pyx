@@ -19,6 +19,7 @@ cdef extern from "crossbar.h":
         CIM_NIBBLES
         CIM_AMX_BYTES
         CIM_AMX_WORDS
+        CIM_ADDERS
 
     ctypedef struct cim_adc:
         int32_t conversion, half, shift, lowest, highest, rounding
@@ -64,6 +65,7 @@ cdef extern from "crossbar.h":
     int cim_multiply_bits(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
     int cim_multiply_sums(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
     int cim_multiply_sums_avx2(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
+    int cim_multiply_adders(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
     int cim_multiply_amx(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
     int cim_multiply_tables(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
     int cim_multiply_nibbles(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
@@ -75,6 +77,7 @@ cdef extern from "crossbar.h":
     int cim_has_bits()
     int cim_has_tables()
     int cim_has_sums()
+    int cim_has_adders()
     int cim_has_amx()
 
 FORMATS = {
@@ -86,10 +89,17 @@ FORMATS = {
     "sums": CIM_SUMS,
     "amx_bytes": CIM_AMX_BYTES,
     "amx_words": CIM_AMX_WORDS,
+    "adders": CIM_ADDERS,
 }
 
 # Lines from which on looking sums up pays: with fewer, tables take longer to make than 16-bit dot products.
 cdef Py_ssize_t FEWEST_SUMMED_LINES = 128
+
+# Of adders: offsets of rows' planes have 16 bits, and sums 18.
+cdef int32_t MOST_ADDED_ROWS = 1023
+cdef int32_t MOST_ADDED_SHIFT = 16
+
+cdef tuple HOLD_COLUMNS = (CIM_TABLES, CIM_NIBBLES, CIM_ADDERS)  # forms without tiles
 
 cdef int32_t MOST_LINES = 1 << 24  # rows or outputs: far more than fit, and no product of sizes leaves 64 bits
 
@@ -104,7 +114,7 @@ def forms(str instructions):
     """The forms of cells that an instruction set of this machine can read."""
     if instructions not in ("amx", "avx512"):
         return ("words", "nibbles", "sums") if instructions == "avx2" else ("words",)
-    has = {"bits": cim_has_bits(), "tables": cim_has_tables(), "sums": cim_has_sums()}
+    has = {"bits": cim_has_bits(), "tables": cim_has_tables(), "sums": cim_has_sums(), "adders": cim_has_adders()}
     tiles = ("amx_bytes", "amx_words") if instructions == "amx" else ()
     return ("words", "bytes", *(form for form, it_has in has.items() if it_has), *tiles)
 
@@ -144,7 +154,8 @@ cdef class RowSet:
             not 1 <= rows <= MOST_LINES
             or not 1 <= cell_bits <= 8
             or not 1 <= signs <= 2
-            or (form in ("bits", "tables", "nibbles") and cell_bits > 4)
+            or (form in ("bits", "tables", "nibbles", "adders") and cell_bits > 4)
+            or (form == "adders" and (rows > MOST_ADDED_ROWS or steps.shape[0] > 32))
             or (form == "sums" and steps.shape[0] > 128)
         ):
             raise ValueError("rows, cell bits, signs or steps are out of range")
@@ -173,6 +184,10 @@ cdef class RowSet:
             raise ValueError("a converter's conversion, shift or rounding is out of range")
         if not (0 <= integers[9] < 16 and 0 <= integers[12] <= 1 and 0 <= integers[13] < 16):
             raise ValueError("a converter's short conversion is out of range")
+        if self._set.format == CIM_ADDERS and (
+            integers[0] == 2 or not 0 <= integers[1] <= 1 << MOST_ADDED_SHIFT or integers[2] > MOST_ADDED_SHIFT
+        ):
+            raise ValueError("adders convert by shifts, and no far ones")
         adc.conversion, adc.half, adc.shift, adc.lowest, adc.highest = (
             integers[0], integers[1], integers[2], integers[3], integers[4]
         )
@@ -203,12 +218,14 @@ cdef class RowSet:
                 raise ValueError("a step's shift, mask or part is out of range")
             if factor == 0 or factor & (factor - 1) or factor > 1 << 30:
                 raise ValueError("a step's factor is no power of two, or its negative")
+            if self._set.format == CIM_ADDERS and factor < 1 << steps[index, 0] % 8:
+                raise ValueError("a step's factor is less than the weight of its bit")
             self._steps[index] = cim_step(steps[index, 0], steps[index, 1], steps[index, 2], steps[index, 3])
         return 0
 
     cdef int _copy_planes(self, const int64_t[:, ::1] planes) except -1:
         cdef Py_ssize_t index, tiles, size, places, taken, width
-        if self._set.format in (CIM_TABLES, CIM_NIBBLES):
+        if self._set.format in HOLD_COLUMNS:
             size = cim_column_bytes(self._set.format, self._set.rows, self._set.cell_bits, self._set.signs)
         else:
             size = cim_tile_bytes(self._set.format, self._set.rows, self._set.cell_bits, self._set.signs)
@@ -224,7 +241,7 @@ cdef class RowSet:
                 and 0 <= planes[index, 4] < MOST_LINES
             ):
                 raise ValueError("a plane begins outside of its cells, outputs or factors, or is empty")
-            if self._set.format in (CIM_TABLES, CIM_NIBBLES):
+            if self._set.format in HOLD_COLUMNS:
                 places, taken = planes[index, 2], planes[index, 2] * size
             else:
                 width = 32 if self._set.format == CIM_BITS else 16
@@ -278,6 +295,8 @@ cdef class RowSet:
             return cim_multiply_tables
         if format == CIM_NIBBLES:
             return cim_multiply_nibbles
+        if format == CIM_ADDERS:
+            return cim_multiply_adders
         if format == CIM_SUMS:
             return cim_multiply_sums_avx2 if instructions == "avx2" else cim_multiply_sums
         if format in (CIM_AMX_BYTES, CIM_AMX_WORDS):

@@ -3,17 +3,6 @@
 
 #include "crossbar_turned.h"
 
-/* A part of codes, its lower eight bits or the upper: [rows][LANES] bytes. */
-CIM_TARGET static void cut_codes(const int16_t *turned, ptrdiff_t rows, cim_part part, int upper, uint8_t *bytes)
-{
-    const __m128i shift = _mm_cvtsi32_si128(8 * upper);
-    for (ptrdiff_t at = 0; at < rows * LANES; at += 2 * CIM_INTEGERS) {
-        const cim_vector codes = part_of_codes(load_vector(turned + at), part);
-        const cim_half narrow = lower_bytes(V(srl_epi16)(codes, shift));
-        memcpy(bytes + at, &narrow, sizeof narrow);
-    }
-}
-
 /* Bits of a table's rows side by side: [batches of steps][groups][STEPS][LANES] bytes, for steps that cut `part`. */
 CIM_TARGET static void make_indices(const cim_row_set *set, const uint8_t *bytes, cim_part part, int upper,
                                     uint8_t *indices)

@@ -14,8 +14,11 @@
 
 #include <stdlib.h>
 
+#define LANE_VECTOR(lane) ((lane) % (LANES / 2) * 2 + (lane) / (LANES / 2)) /* even ones, then odd ones */
+
 #include "crossbar_indices.h"
 #include "crossbar_short.h"
+#include "crossbar_turned_back.h"
 
 typedef struct {
     cim_vector both[STEPS]; /* 16-bit sums of even vectors, and those of odd ones times 256 */
@@ -111,24 +114,6 @@ static column_function *const column_functions[2][4][STEPS] = {
     {ROW_OF(1, 2), ROW_OF(2, 2), ROW_OF(3, 2), ROW_OF(4, 2)},
 };
 
-/* Add some outputs of LANES vectors, even and odd ones apart, to `sums`. */
-CIM_TARGET static void turn_back(const int32_t *block, ptrdiff_t outputs, ptrdiff_t vectors, int32_t *sums,
-                                 ptrdiff_t stride)
-{
-    const cim_lanes own_lanes = first_lanes(outputs);
-    for (ptrdiff_t lane = 0; lane < LANES; lane += CIM_INTEGERS) {
-        cim_vector own[CIM_INTEGERS];
-        UNROLL for (int output = 0; output < CIM_INTEGERS; output++)
-            own[output] = load_vector(block + output * LANES + lane);
-        transpose(own);
-        for (ptrdiff_t index = 0; index < CIM_INTEGERS; index++) {
-            const ptrdiff_t vector = (lane + index) % (LANES / 2) * 2 + (lane + index) / (LANES / 2);
-            if (vector < vectors)
-                add_to_lanes(sums + vector * stride, own_lanes, own[index]);
-        }
-    }
-}
-
 /* What all planes add to one output of LANES vectors. */
 CIM_TARGET static void output_sums(const cim_row_set *set, int32_t output, const uint8_t *indices,
                                    const uint8_t *counts, int32_t *sums)
@@ -197,7 +182,7 @@ int CIM_MULTIPLY(const cim_row_set *set, const cim_inputs *in, int32_t *sums, pt
             const int32_t own = outputs - output < CIM_INTEGERS ? outputs - output : CIM_INTEGERS;
             for (int32_t index = 0; index < own; index++)
                 output_sums(set, output + index, indices, counts, block + index * LANES);
-            turn_back(block, own, vectors, sums + vector * stride + output, stride);
+            turn_back(block, LANES, own, vectors, sums + vector * stride + output, stride);
         }
     }
     free(held);

@@ -46,3 +46,14 @@ INLINE cim_vector part_of_codes(cim_vector codes, const cim_part part)
         codes = V(sub_epi16)(V_WHOLE(setzero)(), codes);
     return part == CIM_TWOS_COMPLEMENT ? codes : V(max_epi16)(codes, V_WHOLE(setzero)());
 }
+
+/* A part of codes, its lower eight bits or the upper: [rows][LANES] bytes. */
+CIM_TARGET static inline void cut_codes(const int16_t *turned, ptrdiff_t rows, cim_part part, int upper, uint8_t *bytes)
+{
+    const __m128i shift = _mm_cvtsi32_si128(8 * upper);
+    for (ptrdiff_t at = 0; at < rows * LANES; at += 2 * CIM_INTEGERS) {
+        const cim_vector codes = part_of_codes(load_vector(turned + at), part);
+        const cim_half narrow = lower_bytes(V(srl_epi16)(codes, shift));
+        memcpy(bytes + at, &narrow, sizeof narrow);
+    }
+}

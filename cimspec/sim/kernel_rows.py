@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from cimspec.compiler.slicing import Part, Sign, has_sign, largest_input
 from cimspec.sim.adc import Converter
-from cimspec.sim.packing import FEWEST_LOOKED_UP, Extent, Form, fastest_form, kernels, pack_planes
+from cimspec.sim.packing import FEWEST_LOOKED_UP, MOST_ADDED_LSB, Extent, Form, fastest_form, kernels, pack_planes
 from cimspec.sim.planes import Plane
 from cimspec.sim.row_set import Inputs, RowSet, added_codes
 from cimspec.sim.short import ShortConversion, short_conversion
@@ -216,8 +216,10 @@ def _row_set_codes(row_set: RowSet, planes: Sequence[Plane], instructions: str, 
     is_product = row_set.converter.converts_products
     extent = Extent.of(planes, _widest_digit(row_set), has_negative_digits=is_product and has_sign(row_set.steps))
     short = _short(row_set, planes)
+    shifts = _shifts(row_set) and row_set.converter.lsb <= MOST_ADDED_LSB
     few, many = (
-        fastest_form(instructions, extent, count, is_short=short is not None) for count in (1, FEWEST_LOOKED_UP)
+        fastest_form(instructions, extent, count, is_short=short is not None, shifts=shifts)
+        for count in (1, FEWEST_LOOKED_UP)
     )
     form = many if vectors >= FEWEST_LOOKED_UP else few
     steps = [
@@ -251,6 +253,13 @@ def _short(row_set: RowSet, planes: Sequence[Plane]) -> ShortConversion | None:
     return found if found and found.fits(row_set.steps) else None
 
 
+def _shifts(row_set: RowSet) -> bool:
+    """Whether codes are sums shifted, with a half added."""
+    converter = row_set.converter
+    is_shift = converter.step is AdcStep.POWER_OF_TWO and converter.rounding is Rounding.HALF_UP
+    return is_shift and not row_set.fraction_bits and not row_set.noise
+
+
 def _reach(row_set: RowSet, planes: Sequence[Plane]) -> tuple[int, int]:
     """The smallest and the largest sum of some planes."""
     reaches = [reach(row_set, plane) for plane in planes]
@@ -260,14 +269,8 @@ def _reach(row_set: RowSet, planes: Sequence[Plane]) -> tuple[int, int]:
 def _integers(row_set: RowSet, planes: Sequence[Plane], short: ShortConversion | None) -> list[int]:
     """The integers of a compiled converter; see `cim_adc` in crossbar.h."""
     converter = row_set.converter
-    shifts = (
-        converter.step is AdcStep.POWER_OF_TWO
-        and converter.rounding is Rounding.HALF_UP
-        and not row_set.fraction_bits
-        and not row_set.noise
-    )
     lsb = int(converter.lsb)
-    own = [SHIFT if shifts else ROUND, lsb >> 1, lsb.bit_length() - 1, *converter.code_range]
+    own = [SHIFT if _shifts(row_set) else ROUND, lsb >> 1, lsb.bit_length() - 1, *converter.code_range]
     own.append(ROUNDINGS[converter.rounding])
     if short is None:
         return [*own, *(0,) * 10]

@@ -1,7 +1,8 @@
 """Pack planes for the compiled kernels: once, when cells are programmed.
 
-Forms (kernels/crossbar.h): bits for counting, tables and nibbles for looking up what bits of inputs make of a few small
-cells, sums for the same of wide cells, bytes for 8-bit and words for 16-bit dot products, both also as tiles of AMX.
+Forms (kernels/crossbar.h): adders for adding up bits, bits for counting them, tables and nibbles for looking up what
+bits of inputs make of a few small cells, sums for the same of wide cells, bytes for 8-bit and words for 16-bit dot
+products, both also as tiles of AMX.
 Which of them an instruction set has, and which is fastest there, is decided here.
 """
 
@@ -40,7 +41,13 @@ MOST_PADDED = 1.5
 """Rows of AMX's tiles for each real one, up to which they are worth their memory and time."""
 
 FEWEST_LOOKED_UP = 32
-"""Vectors from which on looking up sums of 64 vectors at once pays."""
+"""Vectors from which on looking up sums of 64 vectors at once pays, or adding their bits."""
+
+MOST_ADDED_ROWS = 1023
+"""Rows that adders can tell apart."""
+
+MOST_ADDED_LSB = 1 << 16
+"""The largest step of an ADC that they shift by."""
 
 
 class Form(StrEnum):
@@ -54,11 +61,12 @@ class Form(StrEnum):
     SUMS = "sums"
     AMX_BYTES = "amx_bytes"
     AMX_WORDS = "amx_words"
+    ADDERS = "adders"
 
     @property
     def holds_columns(self) -> bool:
         """Whether columns are packed one by one, not in tiles."""
-        return self in (Form.TABLES, Form.NIBBLES)
+        return self in (Form.TABLES, Form.NIBBLES, Form.ADDERS)
 
 
 ROWS_TOGETHER = {Form.BITS: 16, Form.BYTES: 4, Form.WORDS: 2, Form.SUMS: 2, Form.AMX_BYTES: 64, Form.AMX_WORDS: 64}
@@ -135,20 +143,23 @@ class Extent:
         return 2 if self.lowest_cell < 0 else 1
 
 
-def possible_forms(instructions: str, extent: Extent, *, is_short: bool) -> tuple[Form, ...]:
+def possible_forms(instructions: str, extent: Extent, *, is_short: bool, shifts: bool = False) -> tuple[Form, ...]:
     """The forms that an instruction set reads and that hold the cells and digits of `extent`.
 
-    `is_short`: there is a conversion for 16-bit sums, which counting and looking up need.
+    `is_short`: there is a conversion for 16-bit sums, which counting and looking up need. `shifts`: the conversion is a
+    shift by at most that of `MOST_ADDED_LSB`, which adders need.
     """
     known = kernels().forms(instructions)
     is_positive = not extent.has_negative_digits
     one_bit = is_positive and extent.largest_digit <= 1
-    fits_bits = is_short and one_bit and extent.cell_bits <= 4
+    has_small_cells = one_bit and extent.cell_bits <= 4
+    fits_bits = is_short and has_small_cells
     has_byte_digits = is_positive and extent.largest_digit <= 255
     fits = {
         Form.TABLES: fits_bits,
         Form.NIBBLES: fits_bits,
         Form.BITS: fits_bits,
+        Form.ADDERS: shifts and has_small_cells and extent.rows <= MOST_ADDED_ROWS,
         Form.SUMS: one_bit and extent.fits_sums,
         Form.BYTES: is_positive and extent.fits_bytes,
         Form.AMX_BYTES: has_byte_digits and extent.has_byte_cells,
@@ -158,9 +169,11 @@ def possible_forms(instructions: str, extent: Extent, *, is_short: bool) -> tupl
     return tuple(form for form, holds in fits.items() if holds and form in known)
 
 
-def fastest_form(instructions: str, extent: Extent, vectors: int, *, is_short: bool) -> Form:
+def fastest_form(instructions: str, extent: Extent, vectors: int, *, is_short: bool, shifts: bool = False) -> Form:
     """How to pack cells that some `vectors` will meet."""
-    possible = possible_forms(instructions, extent, is_short=is_short)
+    possible = possible_forms(instructions, extent, is_short=is_short, shifts=shifts)
+    if Form.ADDERS in possible and vectors >= FEWEST_LOOKED_UP and (extent.cell_bits == 1 or instructions != "amx"):
+        return Form.ADDERS
     if extent.fills_amx and Form.AMX_WORDS in possible:
         return Form.AMX_BYTES if Form.AMX_BYTES in possible else Form.AMX_WORDS
     counted = extent.cell_bits * extent.signs
@@ -216,6 +229,8 @@ def _pack_plane(form: Form, plane: Plane, cell_bits: int, signs: int) -> npt.NDA
     if form is Form.NIBBLES:
         pairs = _pack_columns(plane.cells, 2 * ceil_divide(cell_bits, 2), signs, NIBBLE_ROWS)
         return np.ascontiguousarray(pairs[:, :, ::2] | pairs[:, :, 1::2] << NIBBLE_ROWS)
+    if form is Form.ADDERS:
+        return _pack_rows(plane.cells, cell_bits, signs)
     rows, outputs = plane.cells.shape
     tile, group = BITS_TILE if form is Form.BITS else TILE, ROWS_TOGETHER[form]
     before = plane.first_output % tile
@@ -241,15 +256,28 @@ def _pack_bits(padded: npt.NDArray[np.int16], tiles: int, cell_bits: int, signs:
     return np.ascontiguousarray(words).view("<u2")[..., 0].astype(np.uint16)
 
 
+def _pack_rows(cells: IntArray, cell_bits: int, signs: int) -> npt.NDArray[np.uint8]:
+    """Rows that have each bit set: `[outputs, signs, cell_bits, rows / 8]`, 32 rows at a time."""
+    rows, outputs = cells.shape
+    padded = np.zeros((ceil_divide(rows, 32) * 32, outputs), np.int16)
+    padded[:rows] = cells
+    octets = np.packbits(_bits(padded, cell_bits, signs), axis=2, bitorder="little")
+    return np.ascontiguousarray(octets.transpose(3, 0, 1, 2))
+
+
+def _bits(cells: IntArray, cell_bits: int, signs: int) -> npt.NDArray[np.uint8]:
+    """Bits of the cells' magnitudes: `[signs, cell_bits, rows, outputs]`, those of negative cells behind the others."""
+    parts = [np.maximum(cells, 0), np.maximum(-cells, 0)][:signs]
+    return np.stack([[(part >> bit) & 1 for bit in range(cell_bits)] for part in parts]).astype(np.uint8)
+
+
 def _pack_columns(cells: IntArray, cell_bits: int, signs: int, table_rows: int) -> npt.NDArray[np.uint8]:
     """Patterns of a table's rows: `[outputs, signs, cell_bits, rows / table_rows]`."""
     rows, outputs = cells.shape
     padded = np.zeros((ceil_divide(rows, table_rows) * table_rows, outputs), np.int16)
     padded[:rows] = cells
-    parts = [np.maximum(padded, 0), np.maximum(-padded, 0)][:signs]
-    bits = np.stack([(part >> bit) & 1 for part in parts for bit in range(cell_bits)], axis=0)
-    grouped = bits.reshape(signs, cell_bits, -1, table_rows, outputs)
-    patterns = (grouped << np.arange(table_rows)[:, None]).sum(axis=3)
+    grouped = _bits(padded, cell_bits, signs).reshape(signs, cell_bits, -1, table_rows, outputs)
+    patterns = (grouped << np.arange(table_rows, dtype=np.uint8)[:, None]).sum(axis=3)
     return np.ascontiguousarray(patterns.transpose(3, 0, 1, 2), np.uint8)
 
 

@@ -54,9 +54,9 @@ def running(instructions: str, form: Form | None = None) -> Iterator[set[Form]]:
     """Kernels of one instruction set, and one form of cells where that is possible. Yields the forms really taken."""
     taken: set[Form] = set()
 
-    def choose(name: str, extent: Extent, vectors: int, *, is_short: bool) -> Form:
-        possible = possible_forms(name, extent, is_short=is_short)
-        chosen = form if form in possible else fastest_form(name, extent, vectors, is_short=is_short)
+    def choose(name: str, extent: Extent, vectors: int, **conversion: bool) -> Form:
+        possible = possible_forms(name, extent, **conversion)
+        chosen = form if form in possible else fastest_form(name, extent, vectors, **conversion)
         taken.add(chosen)
         return chosen
 

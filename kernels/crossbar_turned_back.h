@@ -1,0 +1,20 @@
+/* Sums of LANES vectors, side by side for each output, to where they belong. To be included behind `crossbar_vector*.h` by
+   a file that defines LANE_VECTOR(lane), the vector whose sum lies at a lane. */
+
+/* Add some outputs, up to CIM_INTEGERS, each `block_stride` behind the one before, to `sums`. */
+CIM_TARGET static void turn_back(const int32_t *block, ptrdiff_t block_stride, ptrdiff_t outputs, ptrdiff_t vectors,
+                                 int32_t *sums, ptrdiff_t stride)
+{
+    const cim_lanes own_lanes = first_lanes(outputs);
+    for (ptrdiff_t lane = 0; lane < LANES; lane += CIM_INTEGERS) {
+        cim_vector own[CIM_INTEGERS];
+        UNROLL for (int output = 0; output < CIM_INTEGERS; output++)
+            own[output] = output < outputs ? load_vector(block + output * block_stride + lane) : V_WHOLE(setzero)();
+        transpose(own);
+        for (ptrdiff_t index = 0; index < CIM_INTEGERS; index++) {
+            const ptrdiff_t vector = LANE_VECTOR(lane + index);
+            if (vector < vectors)
+                add_to_lanes(sums + vector * stride, own_lanes, own[index]);
+        }
+    }
+}

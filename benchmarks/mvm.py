@@ -54,8 +54,8 @@ REQUIRED = {
 """Ratios that are required, and wished for."""
 
 FORMS = {
-    "amx": dict.fromkeys(CELL_BITS, ("amx_bytes", 1)),
-    "avx512": {1: ("bits", 1), 2: ("tables", 1), 4: ("tables", 2)},
+    "amx": {1: ("adders", 1), 2: ("amx_bytes", 1), 4: ("amx_bytes", 1)},
+    "avx512": {bits: ("adders", bits) for bits in CELL_BITS},
     "avx2": {1: ("nibbles", 1), 2: ("nibbles", 1), 4: ("nibbles", 2)},
 }
 """Of cells, by their bits: what adds them up, and in how many passes."""

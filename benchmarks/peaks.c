@@ -22,6 +22,9 @@
     "vpandd %%zmm16, %%zmm17, %%zmm" VIA "\n"                                                                          \
     "vpopcntw %%zmm" VIA ", %%zmm" VIA "\n"                                                                            \
     "vpaddw %%zmm" VIA ", %%zmm" TO ", %%zmm" TO "\n"
+#define ADD_BITS(TO, VIA) /* a full adder's parity and carry, each with the other's last */                              \
+    "vpternlogq $0x96, %%zmm16, %%zmm" VIA ", %%zmm" TO "\n"                                                           \
+    "vpternlogq $0xE8, %%zmm17, %%zmm" TO ", %%zmm" VIA "\n"
 #define LOOK_UP(TO, VIA)                                                                                               \
     "vpermb %%zmm16, %%zmm17, %%zmm" VIA "\n"                                                                          \
     "vpaddb %%zmm" VIA ", %%zmm" TO ", %%zmm" TO "\n"
@@ -75,6 +78,7 @@ void dot_tiles(int64_t rounds)
 #endif
 
 LOOP(count_bits, ROUND(COUNT_BITS))
+LOOP(add_bits, ROUND(ADD_BITS))
 LOOP(look_up, ROUND(LOOK_UP))
 LOOP(look_up_sums, ROUND(LOOK_UP_SUMS))
 LOOP(dot_bytes, ROUND(DOT_BYTES))

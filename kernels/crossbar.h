@@ -47,8 +47,8 @@ typedef enum {
    AMX_BYTES  [rows / 64][16][16][4] int8, or uint8 where all cells have one sign; digits are below 256
    AMX_WORDS  the same twice: int8 of the upper bytes of 16-bit cells, then uint8 of the lower ones
    ADDERS     no tiles; for each output [signs][cell_bits][rows / 32] uint32: row `32 i + b` in bit b
-   BITS, TABLES, NIBBLES, SUMS and ADDERS take inputs bit by bit; the first three need a conversion for 16-bit sums, the
-   last one that is no ROUND. */
+   BITS, TABLES, NIBBLES, SUMS and ADDERS take inputs bit by bit; the first three need a conversion for 16-bit sums,
+   ADDERS one by additions. */
 
 typedef enum { CIM_SUM, CIM_SHIFT, CIM_ROUND } cim_conversion;
 /* SUM     the sum itself
@@ -58,6 +58,20 @@ typedef enum { CIM_SUM, CIM_SHIFT, CIM_ROUND } cim_conversion;
 typedef enum { CIM_HALF_EVEN, CIM_HALF_UP, CIM_HALF_AWAY, CIM_DOWN } cim_rounding;
 
 typedef enum { CIM_TWOS_COMPLEMENT, CIM_POSITIVE_PART, CIM_NEGATIVE_PART } cim_part;
+
+#define CIM_TERMS 3 /* at most */
+
+typedef struct {
+    int32_t shift, is_minus, constant; /* of the constant only bits below `shift` */
+} cim_term;
+
+/* A conversion by additions, for ADDERS, whatever `conversion` says: x = sum + start; for each term
+   x = (x << term.shift) + term.constant + x, or less x; code = clip(x >> shift, lowest, highest). If `tie_bit` is not
+   negative, that bit of sum + start is added by the last term, which then is 1 less if it is a minus. */
+typedef struct {
+    int32_t start, shift, lowest, highest, tie_bit, terms;
+    cim_term term[CIM_TERMS];
+} cim_scaling;
 
 typedef struct {
     int32_t conversion;
@@ -74,6 +88,7 @@ typedef struct {
        clipped and s is the sum: sums start at `scale_offset`, and what is left is (sum * scale_factor) >> 16. */
     int32_t starts;
     int32_t sum_low, sum_high, scale_shift, scale_offset, scale_factor, tie_mask, tie_shift, total_offset, total_signed;
+    cim_scaling scaling;
 } cim_adc;
 
 typedef struct {

@@ -21,6 +21,15 @@ cdef extern from "crossbar.h":
         CIM_AMX_WORDS
         CIM_ADDERS
 
+    int CIM_TERMS
+
+    ctypedef struct cim_term:
+        int32_t shift, is_minus, constant
+
+    ctypedef struct cim_scaling:
+        int32_t start, shift, lowest, highest, tie_bit, terms
+        cim_term term[3]
+
     ctypedef struct cim_adc:
         int32_t conversion, half, shift, lowest, highest, rounding
         float scale, clip_low, clip_high, zero, inverse, noise
@@ -28,6 +37,7 @@ cdef extern from "crossbar.h":
         uint32_t row_set
         int32_t starts, sum_low, sum_high, scale_shift, scale_offset, scale_factor, tie_mask, tie_shift
         int32_t total_offset, total_signed
+        cim_scaling scaling
 
     ctypedef struct cim_step:
         int32_t shift, mask, part, factor
@@ -95,9 +105,11 @@ FORMATS = {
 # Lines from which on looking sums up pays: with fewer, tables take longer to make than 16-bit dot products.
 cdef Py_ssize_t FEWEST_SUMMED_LINES = 128
 
-# Of adders: offsets of rows' planes have 16 bits, and sums 18.
+# Of adders: offsets of rows' planes have 16 bits, sums 18, and scaled ones 40.
 cdef int32_t MOST_ADDED_ROWS = 1023
-cdef int32_t MOST_ADDED_SHIFT = 16
+cdef int32_t MOST_SCALED_BITS = 22
+
+cdef Py_ssize_t INTEGERS = 16 + 6 + 3 * CIM_TERMS
 
 cdef tuple HOLD_COLUMNS = (CIM_TABLES, CIM_NIBBLES, CIM_ADDERS)  # forms without tiles
 
@@ -140,14 +152,14 @@ cdef class RowSet:
         const int64_t[:, ::1] planes,   # IN [planes, 5]: offset of cells, first output, outputs, of factors, number
         const uint8_t[::1] cells,       # IN packed
         const int32_t[::1] factors,     # IN of the outputs of each plane, tile by tile
-        const int32_t[::1] integers,    # IN conversion, half, shift, lowest, highest, rounding, and 10 for 16-bit sums
+        const int32_t[::1] integers,    # IN conversion, half, shift, lowest, highest, rounding, 10 for 16-bit sums, scaling
         const float[::1] reals,         # IN scale, clip_low, clip_high, zero, inverse, noise
         const uint32_t[::1] counters,   # IN two words of the key, first row
     ):
         if steps.shape[0] < 1 or steps.shape[1] != 4 or planes.shape[0] < 1 or planes.shape[1] != 5:
             raise ValueError("steps of 4 numbers and planes of 5 are needed")
-        if integers.shape[0] != 16 or reals.shape[0] != 6 or counters.shape[0] != 3:
-            raise ValueError("a converter is 16 integers, 6 reals and 3 counters")
+        if integers.shape[0] != INTEGERS or reals.shape[0] != 6 or counters.shape[0] != 3:
+            raise ValueError(f"a converter is {INTEGERS} integers, 6 reals and 3 counters")
         if form not in FORMATS:
             raise ValueError(f"cells have no form {form}; there are {', '.join(FORMATS)}")
         if (
@@ -184,10 +196,6 @@ cdef class RowSet:
             raise ValueError("a converter's conversion, shift or rounding is out of range")
         if not (0 <= integers[9] < 16 and 0 <= integers[12] <= 1 and 0 <= integers[13] < 16):
             raise ValueError("a converter's short conversion is out of range")
-        if self._set.format == CIM_ADDERS and (
-            integers[0] == 2 or not 0 <= integers[1] <= 1 << MOST_ADDED_SHIFT or integers[2] > MOST_ADDED_SHIFT
-        ):
-            raise ValueError("adders convert by shifts, and no far ones")
         adc.conversion, adc.half, adc.shift, adc.lowest, adc.highest = (
             integers[0], integers[1], integers[2], integers[3], integers[4]
         )
@@ -195,9 +203,36 @@ cdef class RowSet:
         adc.scale_shift, adc.scale_offset, adc.scale_factor = integers[9], integers[10], integers[11]
         adc.tie_mask, adc.tie_shift, adc.total_offset = integers[12], integers[13], integers[14]
         adc.total_signed = integers[15]
+        self._set_scaling(integers[16:])
         adc.scale, adc.clip_low, adc.clip_high, adc.zero = reals[0], reals[1], reals[2], reals[3]
         adc.inverse, adc.noise = reals[4], reals[5]
         adc.key[0], adc.key[1], adc.row_set = counters[0], counters[1], counters[2]
+        return 0
+
+    cdef int _set_scaling(self, const int32_t[:] numbers) except -1:
+        """Start, shift, lowest, highest, tie bit, terms, and three numbers of each term."""
+        cdef cim_scaling* scaling = &self._set.adc.scaling
+        cdef Py_ssize_t index
+        cdef int32_t wider = 0
+        scaling.start, scaling.shift, scaling.lowest, scaling.highest = numbers[0], numbers[1], numbers[2], numbers[3]
+        scaling.tie_bit, scaling.terms = numbers[4], numbers[5]
+        if not 0 <= scaling.terms <= CIM_TERMS or scaling.tie_bit > 31:
+            raise ValueError("a scaling's terms or tie bit are out of range")
+        for index in range(scaling.terms):
+            scaling.term[index] = cim_term(numbers[6 + 3 * index], numbers[7 + 3 * index], numbers[8 + 3 * index])
+            if not (
+                1 <= scaling.term[index].shift <= MOST_SCALED_BITS
+                and 0 <= scaling.term[index].is_minus <= 1
+                and 0 <= scaling.term[index].constant < 1 << scaling.term[index].shift
+            ):
+                raise ValueError("a scaling's term is out of range")
+            wider += scaling.term[index].shift + 1
+        if not (
+            0 <= scaling.start <= 1 << 16
+            and wider <= MOST_SCALED_BITS
+            and 0 <= scaling.shift <= 17 + wider - scaling.terms
+        ):
+            raise ValueError("a scaling's start, shift or terms are out of range")
         return 0
 
     cdef int _copy_steps(self, const int32_t[:, ::1] steps) except -1:

@@ -3,8 +3,9 @@
    A lane is one bit of a vector of bytes. Byte `v` holds all input bits of vector `v`, so what drives a row is a plane of
    bits as it comes, and steps need no cutting; inputs of at most 4, 2 or 1 bits lie 2, 4 or 8 to a byte, a field each.
    For each bit of a column's cells, the planes of the rows that have it set are added up: a full adder takes three
-   planes of one weight to one of it and one of twice as much. Rows whose bit is not set cost nothing. The ADC shifts by
-   taking other planes, and the sum over steps is that of the planes' bytes, each times its plane's weight.
+   planes of one weight to one of it and one of twice as much. Rows whose bit is not set cost nothing. The ADC adds planes to
+   themselves, a few places apart, and drops the lowest ones (`cim_scaling`); the sum over steps is that of the planes'
+   bytes, each times its plane's weight.
 
    To be included behind `crossbar_vector*.h` by a file that defines
 
@@ -22,7 +23,9 @@
 #include "crossbar_turned.h"
 #include "crossbar_turned_back.h"
 
-#define MOST_WIDTH 18 /* planes of a sum: crossbar.pyx lets no more pass */
+#define MOST_WIDTH 18  /* planes of a sum, and of one that was scaled: crossbar.pyx lets no more pass */
+#define MOST_SCALED 40
+#define MOST_SHIFT 22
 #define LEAST_WIDTH 8
 #define LISTED_AT_ONCE 16 /* rows that adders take at once: lists are filled up to a multiple */
 #define VECTORS_AT_ONCE 512
@@ -32,7 +35,7 @@
 typedef struct {
     cim_part part;
     int32_t upper, factor;
-    int32_t bits; /* those that are applied */
+    int32_t bits, driven; /* those that are converted, and those of them that can be set */
 } cim_pass;
 
 /* What all planes make of one output: lists of rows, one for each bit and sign of its cells, one after the other. */
@@ -138,6 +141,25 @@ typedef void count_function(const uint8_t *, const cim_column *, int32_t, int32_
 static count_function *const count_functions[] = {count_8,  count_9,  count_10, count_11, count_12, count_13,
                                                   count_14, count_15, count_16, count_17, count_18};
 
+/* `(sum << term.shift) + term.constant + sum + carry`, or less the sum and 1: `width` planes to `wide` ones. The sum has
+   room for so many planes, and for `term.shift` ahead of them. */
+INLINE void scale(cim_vector *sum, int width, int has_sign, const cim_term *term, cim_vector carry, int wide,
+                  cim_vector *to)
+{
+    const cim_vector above = has_sign ? load_vector(sum + width - 1) : V_WHOLE(setzero)();
+    const cim_vector turned = filled(term->is_minus);
+    cim_vector *raised = sum - term->shift;
+    for (int plane = 0; plane < term->shift; plane++)
+        store_vector(raised + plane, filled(term->constant >> plane));
+    for (int plane = width; plane < wide; plane++)
+        store_vector(sum + plane, above);
+    for (int plane = 0; plane < wide; plane++) {
+        const cim_vector shifted = load_vector(raised + plane), own = V_WHOLE(xor)(load_vector(sum + plane), turned);
+        store_vector(to + plane, sum_of(shifted, own, carry));
+        carry = carry_of(shifted, own, carry);
+    }
+}
+
 /* Lanes above `bound`, or below it if `is_below`; where sums have a sign, the last plane tells it. */
 INLINE cim_vector beyond(const cim_vector *codes, int width, int has_sign, int32_t bound, int is_below)
 {
@@ -157,12 +179,12 @@ INLINE void clip(cim_vector *codes, int width, int has_sign, int32_t bound, int 
         codes[plane] = chosen(lanes, filled(bound >> plane), codes[plane]);
 }
 
-/* Add one field of some codes, `quads` times four planes, to [LANES] integers: see LANE_VECTOR. */
-INLINE void add_field(const cim_vector *codes, int quads, int has_sign, int field, int field_bits, int32_t factor,
-                      int32_t *to)
+/* Add one field of some codes, `quads` times four planes, to [LANES] integers: see LANE_VECTOR. `bits` of it count. */
+INLINE void add_any_field(const cim_vector *codes, const int quads, const int has_sign, int first_bit,
+                          const int32_t bits, int32_t factor, int32_t *to)
 {
-    const cim_vector mask = V(set1_epi8)((char)((1 << field_bits) - 1));
-    const __m128i shift = _mm_cvtsi32_si128(field * field_bits);
+    const cim_vector mask = V(set1_epi8)((char)bits);
+    const __m128i shift = _mm_cvtsi32_si128(first_bit);
     cim_vector total[4];
     UNROLL for (int part = 0; part < 4; part++)
         total[part] = V_WHOLE(setzero)();
@@ -170,7 +192,7 @@ INLINE void add_field(const cim_vector *codes, int quads, int has_sign, int fiel
         cim_vector own[4];
         UNROLL for (int plane = 0; plane < 4; plane++) {
             own[plane] = load_vector(codes + 4 * quad + plane);
-            if (field_bits < 8)
+            if (bits != 0xFF)
                 own[plane] = V_WHOLE(and)(V(srl_epi16)(own[plane], shift), mask);
         }
         const cim_vector low = V(unpacklo_epi8)(own[0], own[1]), low2 = V(unpacklo_epi8)(own[2], own[3]);
@@ -189,37 +211,69 @@ INLINE void add_field(const cim_vector *codes, int quads, int has_sign, int fiel
     }
 }
 
+APART void add_field(const cim_vector *codes, int quads, int has_sign, int first_bit, int32_t bits, int32_t factor,
+                     int32_t *to)
+{
+    if (quads == 2 && bits == 0xFF && !has_sign)
+        add_any_field(codes, 2, 0, 0, 0xFF, factor, to); /* most often, and fast */
+    else
+        add_any_field(codes, quads, has_sign, first_bit, bits, factor, to);
+}
+
 /* What is the same for all columns. */
 typedef struct {
     const cim_row_set *set;
     cim_pass pass[MOST_PASSES];
     int32_t passes, field_bits;
-    int32_t start, shift;      /* of the sums: the ADC's */
-    int32_t width, code_width; /* planes of sums, and of codes */
-    int32_t clips_low, clips_high;
+    int32_t width, scaled[CIM_TERMS], code_width; /* planes of sums, behind each term, and of codes that are not clipped */
+    int32_t clips_low, clips_high, clipped_width;
     size_t plane_bytes;        /* of one pass and block of vectors */
 } cim_adders;
 
-/* Add one column's codes to its output, [fields][LANES] integers. */
-CIM_TARGET static void add_column(const cim_adders *adders, const cim_column *column, const uint8_t *planes,
-                                  int32_t *to)
+/* Planes of codes, clipped, of the sums of one column; room for three more. */
+INLINE const cim_vector *codes_of(const cim_adders *adders, cim_vector *sums, cim_vector *room)
 {
     const cim_row_set *set = adders->set;
-    const int has_sign = set->signs == 2, code_width = adders->code_width;
-    const int quads = (code_width + 3) / 4;
-    cim_vector sums[MOST_WIDTH + 4];
-    for (int32_t pass = 0; pass < adders->passes; pass++, planes += adders->plane_bytes) {
-        count_functions[adders->width - LEAST_WIDTH](planes, column, set->cell_bits, set->signs, adders->start, sums);
-        cim_vector *codes = sums + adders->shift;
-        if (adders->clips_high)
-            clip(codes, adders->width - adders->shift, has_sign, set->adc.highest, 0);
-        if (adders->clips_low)
-            clip(codes, adders->width - adders->shift, has_sign, set->adc.lowest, 1);
-        for (int plane = code_width; plane < 4 * quads; plane++)
-            codes[plane] = has_sign ? codes[code_width - 1] : V_WHOLE(setzero)();
+    const cim_scaling *scaling = &set->adc.scaling;
+    const int has_sign = set->signs == 2;
+    int width = adders->width;
+    const int tie_plane = scaling->tie_bit < width ? scaling->tie_bit : width - 1;
+    const cim_vector tie = scaling->tie_bit >= 0 && (has_sign || scaling->tie_bit < width)
+                               ? load_vector(sums + tie_plane)
+                               : V_WHOLE(setzero)();
+    for (int index = 0; index < scaling->terms; index++) {
+        const cim_term *term = &scaling->term[index];
+        const int is_last = index == scaling->terms - 1;
+        const cim_vector carry = is_last && scaling->tie_bit >= 0 ? tie : filled(term->is_minus);
+        scale(sums, width, has_sign, term, carry, adders->scaled[index], room);
+        cim_vector *const other = sums;
+        sums = room, room = other, width = adders->scaled[index];
+    }
+    sums += scaling->shift;
+    if (adders->clips_high)
+        clip(sums, adders->code_width, has_sign, set->adc.scaling.highest, 0);
+    if (adders->clips_low)
+        clip(sums, adders->code_width, has_sign, set->adc.scaling.lowest, 1);
+    for (int plane = adders->clipped_width; plane % 4; plane++)
+        sums[plane] = has_sign ? sums[adders->clipped_width - 1] : V_WHOLE(setzero)();
+    return sums;
+}
+
+/* Add one column's codes to its output, [fields][LANES] integers. */
+CIM_TARGET static void add_column(const cim_adders *adders, const cim_column *column, const uint8_t *planes, int32_t *to)
+{
+    const cim_row_set *set = adders->set;
+    const int quads = (adders->clipped_width + 3) / 4;
+    /* Room ahead for what is shifted in, and behind for whole quads. */
+    cim_vector sums[MOST_SHIFT + MOST_SCALED + 3], room[MOST_SHIFT + MOST_SCALED + 3];
+    for (int32_t index = 0; index < adders->passes; index++, planes += adders->plane_bytes) {
+        const cim_pass *pass = &adders->pass[index];
+        count_functions[adders->width - LEAST_WIDTH](planes, column, set->cell_bits, set->signs, set->adc.scaling.start,
+                                                     sums + MOST_SHIFT);
+        const cim_vector *codes = codes_of(adders, sums + MOST_SHIFT, room + MOST_SHIFT);
         for (int field = 0; field < 8 / adders->field_bits; field++)
-            add_field(codes, quads, has_sign, field, adders->field_bits, column->factor * adders->pass[pass].factor,
-                      to + field * LANES);
+            add_field(codes, quads, set->signs == 2, field * adders->field_bits, pass->bits,
+                      column->factor * pass->factor, to + field * LANES);
     }
 }
 
@@ -231,22 +285,36 @@ static inline int32_t bits_of(int64_t number)
     return bits;
 }
 
+/* Planes that hold all of `low .. high`. */
+static inline int32_t planes_of(int64_t low, int64_t high, int has_sign)
+{
+    return bits_of(has_sign && -low - 1 > high ? -low - 1 : high) + has_sign;
+}
+
 static void describe_adc(cim_adders *adders)
 {
     const cim_row_set *set = adders->set;
-    const int has_sign = set->signs == 2, shifts = set->adc.conversion == CIM_SHIFT;
+    const cim_scaling *scaling = &set->adc.scaling;
+    const int has_sign = set->signs == 2;
     const int64_t most = (int64_t)set->rows * ((1 << set->cell_bits) - 1);
-    adders->start = shifts ? set->adc.half : 0;
-    adders->shift = shifts ? set->adc.shift : 0;
-    const int64_t highest = (most + adders->start) >> adders->shift;
-    int32_t width = bits_of(most + adders->start);
-    width = (width < adders->shift ? adders->shift : width) + has_sign;
-    adders->width = width < LEAST_WIDTH ? LEAST_WIDTH : width;
-    adders->clips_high = shifts && highest > set->adc.highest;
-    adders->clips_low = shifts && has_sign && (-most + adders->start) >> adders->shift < set->adc.lowest;
-    const int64_t magnitude = adders->clips_high ? set->adc.highest : highest;
-    const int64_t below = adders->clips_low ? -(int64_t)set->adc.lowest - 1 : has_sign ? most >> adders->shift : 0;
-    adders->code_width = bits_of(magnitude > below ? magnitude : below) + has_sign;
+    int64_t high = most + scaling->start, low = has_sign ? scaling->start - most : 0;
+    int32_t width = planes_of(low, high, has_sign);
+    if (!scaling->terms && width < scaling->shift + has_sign)
+        width = scaling->shift + has_sign;
+    adders->width = width = width < LEAST_WIDTH ? LEAST_WIDTH : width;
+    for (int index = 0; index < scaling->terms; index++) {
+        const cim_term *term = &scaling->term[index];
+        const int64_t factor = ((int64_t)1 << term->shift) + (term->is_minus ? -1 : 1);
+        high = high * factor + term->constant + 1, low = low * factor - 1; /* with the bit that ties add, or not */
+        width = planes_of(low, high, has_sign);
+        adders->scaled[index] = width = width < scaling->shift + has_sign ? scaling->shift + has_sign : width;
+    }
+    adders->code_width = width - scaling->shift;
+    high >>= scaling->shift, low >>= scaling->shift;
+    adders->clips_high = high > scaling->highest;
+    adders->clips_low = low < scaling->lowest;
+    adders->clipped_width = planes_of(adders->clips_low ? scaling->lowest : low,
+                                      adders->clips_high ? scaling->highest : high, has_sign);
 }
 
 /* Steps that share bytes of the inputs, and how wide a field they need. */
@@ -256,15 +324,14 @@ static void find_passes(cim_adders *adders)
     for (int32_t index = 0; index < adders->set->steps; index++) {
         const cim_step *step = &adders->set->step[index];
         const int32_t bit = 1 << step->shift % 8;
-        const cim_pass own = {(cim_part)step->part, step->shift / 8, step->factor / bit, bit};
-        if (!step->mask)
-            continue;
+        const cim_pass own = {(cim_part)step->part, step->shift / 8, step->factor / bit, bit, step->mask ? bit : 0};
         int32_t pass = 0;
         for (; pass < adders->passes; pass++) {
             cim_pass *other = &adders->pass[pass];
             if (other->part == own.part && other->upper == own.upper && other->factor == own.factor &&
                 !(other->bits & bit)) {
-                other->bits |= bit;
+                other->bits |= own.bits;
+                other->driven |= own.driven;
                 break;
             }
         }
@@ -285,7 +352,7 @@ CIM_TARGET static void make_planes(const cim_adders *adders, const cim_inputs *i
         turn_codes(adders->set, in, first + field * LANES, turned);
         for (int32_t pass = 0; pass < adders->passes; pass++) {
             const cim_pass *own = &adders->pass[pass];
-            const cim_vector mask = V(set1_epi8)((char)own->bits);
+            const cim_vector mask = V(set1_epi8)((char)own->driven);
             const __m128i shift = _mm_cvtsi32_si128(field * adders->field_bits);
             uint8_t *to = planes + (size_t)pass * adders->plane_bytes;
             cut_codes(turned, rows, own->part, own->upper, bytes);
@@ -307,11 +374,10 @@ CIM_TARGET static uint16_t *list_part(const uint8_t *cells, int32_t rows, uint16
         memcpy(&bits, cells + row / 8, sizeof bits);
         end = append_rows(end, bits, row);
     }
-    const ptrdiff_t filled_up = (end - list + LISTED_AT_ONCE - 1) / LISTED_AT_ONCE * LISTED_AT_ONCE;
-    for (; end < list + filled_up; end++)
-        *end = (uint16_t)(rows * LANES);
-    *count = (int32_t)filled_up;
-    return end;
+    const cim_vector zeros = V(set1_epi16)((int16_t)(rows * LANES));
+    memcpy(end, &zeros, sizeof zeros); /* LISTED_AT_ONCE of them, at least */
+    *count = (int32_t)((end - list + LISTED_AT_ONCE - 1) / LISTED_AT_ONCE * LISTED_AT_ONCE);
+    return list + *count;
 }
 
 /* Columns of one output. How many; `list` and `counts` move on. */

@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from cimspec.compiler.slicing import Part, Sign, has_sign, largest_input
 from cimspec.sim.adc import Converter
-from cimspec.sim.packing import FEWEST_LOOKED_UP, MOST_ADDED_LSB, Extent, Form, fastest_form, kernels, pack_planes
+from cimspec.sim.packing import FEWEST_LOOKED_UP, Extent, Form, fastest_form, kernels, pack_planes
 from cimspec.sim.planes import Plane
 from cimspec.sim.row_set import Inputs, RowSet, added_codes
+from cimspec.sim.scaling import Scaling, scaling
 from cimspec.sim.short import ShortConversion, short_conversion
 from cimspec.spec.chip import AdcStep, Rounding
 
@@ -30,6 +31,9 @@ LARGEST_CODE = (1 << 15) - 1
 SUM, SHIFT, ROUND = range(3)
 ROUNDINGS = {Rounding.HALF_EVEN: 0, Rounding.HALF_UP: 1, Rounding.HALF_AWAY: 2, Rounding.DOWN: 3}
 PARTS = {Sign.WHOLE: 0, Sign.POSITIVE: 1, Sign.NEGATIVE: 2}
+
+NOT_SCALED = Scaling(0, 0, 0, 0, ())
+"""Of converters that adders do not do."""
 
 Step = tuple[int, int, int, int]
 """Shift, mask, part and factor."""
@@ -128,7 +132,7 @@ class PlainRows:
         plane = Plane(self.weights.astype(np.int16), np.ones(outputs, np.int64), 0, 0)
         extent = Extent.of([plane], largest_input(steps), has_negative_digits=has_sign(steps))
         form = fastest_form(instructions, extent, 1, is_short=False)
-        codes = _compiled(form, [plane], extent, [_whole_input(extent)], [SUM, *(0,) * 15], np.zeros(6), (0, 0, 0))
+        codes = _compiled(form, [plane], extent, [_whole_input(extent)], [SUM, *(0,) * 15, *NOT_SCALED.numbers()], np.zeros(6), (0, 0, 0))
         part = KernelPart(codes, None, np.zeros(outputs, np.int32), self.inputs, counts_inputs)
         return KernelRows((part,), 1.0, np.zeros(outputs), self.largest(steps), True)
 
@@ -216,9 +220,9 @@ def _row_set_codes(row_set: RowSet, planes: Sequence[Plane], instructions: str, 
     is_product = row_set.converter.converts_products
     extent = Extent.of(planes, _widest_digit(row_set), has_negative_digits=is_product and has_sign(row_set.steps))
     short = _short(row_set, planes)
-    shifts = _shifts(row_set) and row_set.converter.lsb <= MOST_ADDED_LSB
+    scaled = _scaled(row_set, planes) if extent.fits_adders else None
     few, many = (
-        fastest_form(instructions, extent, count, is_short=short is not None, shifts=shifts)
+        fastest_form(instructions, extent, count, is_short=short is not None, terms=len(scaled.terms) if scaled else None)
         for count in (1, FEWEST_LOOKED_UP)
     )
     form = many if vectors >= FEWEST_LOOKED_UP else few
@@ -226,7 +230,7 @@ def _row_set_codes(row_set: RowSet, planes: Sequence[Plane], instructions: str, 
         _whole_input(extent) if part is None else (part.shift, part.mask, PARTS[part.sign], part.factor)
         for part in row_set.digits
     ]
-    integers = _integers(row_set, planes, short)
+    integers = _integers(row_set, planes, short, scaled)
     converter, noise = row_set.converter, row_set.noise
     reals = np.array(
         [
@@ -253,11 +257,10 @@ def _short(row_set: RowSet, planes: Sequence[Plane]) -> ShortConversion | None:
     return found if found and found.fits(row_set.steps) else None
 
 
-def _shifts(row_set: RowSet) -> bool:
-    """Whether codes are sums shifted, with a half added."""
-    converter = row_set.converter
-    is_shift = converter.step is AdcStep.POWER_OF_TWO and converter.rounding is Rounding.HALF_UP
-    return is_shift and not row_set.fraction_bits and not row_set.noise
+def _scaled(row_set: RowSet, planes: Sequence[Plane]) -> Scaling | None:
+    if row_set.fraction_bits or row_set.noise:
+        return None
+    return scaling(row_set.converter, *_reach(row_set, planes))
 
 
 def _reach(row_set: RowSet, planes: Sequence[Plane]) -> tuple[int, int]:
@@ -266,19 +269,31 @@ def _reach(row_set: RowSet, planes: Sequence[Plane]) -> tuple[int, int]:
     return min(low for low, _ in reaches), max(high for _, high in reaches)
 
 
-def _integers(row_set: RowSet, planes: Sequence[Plane], short: ShortConversion | None) -> list[int]:
+def _integers(
+    row_set: RowSet, planes: Sequence[Plane], short: ShortConversion | None, scaled: Scaling | None
+) -> list[int]:
     """The integers of a compiled converter; see `cim_adc` in crossbar.h."""
     converter = row_set.converter
+    shifts = (
+        converter.step is AdcStep.POWER_OF_TWO
+        and converter.rounding is Rounding.HALF_UP
+        and not row_set.fraction_bits
+        and not row_set.noise
+    )
     lsb = int(converter.lsb)
-    own = [SHIFT if _shifts(row_set) else ROUND, lsb >> 1, lsb.bit_length() - 1, *converter.code_range]
+    own = [SHIFT if shifts else ROUND, lsb >> 1, lsb.bit_length() - 1, *converter.code_range]
     own.append(ROUNDINGS[converter.rounding])
+    return [*own, *_short_integers(row_set, planes, short), *(scaled or NOT_SCALED).numbers()]
+
+
+def _short_integers(row_set: RowSet, planes: Sequence[Plane], short: ShortConversion | None) -> list[int]:
     if short is None:
-        return [*own, *(0,) * 10]
+        return [0] * 10
     start = short.first_code * sum(step.factor for step in row_set.steps)
     is_signed = short.totals(row_set.steps)[0] < 0
     tie = (0, 0) if short.tie_bit is None else (1, short.tie_bit)
     starts = short.starts(*_reach(row_set, planes))
-    own += [int(starts), short.low, short.high, short.shift, short.offset, short.factor, *tie]
+    own = [int(starts), short.low, short.high, short.shift, short.offset, short.factor, *tie]
     return [*own, _wrapped(start), int(is_signed)]
 
 

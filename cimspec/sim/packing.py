@@ -46,9 +46,6 @@ FEWEST_LOOKED_UP = 32
 MOST_ADDED_ROWS = 1023
 """Rows that adders can tell apart."""
 
-MOST_ADDED_LSB = 1 << 16
-"""The largest step of an ADC that they shift by."""
-
 
 class Form(StrEnum):
     """How cells and inputs are packed."""
@@ -103,13 +100,17 @@ class Extent:
     largest_digit: int
     has_negative_digits: bool
     rows: int
+    set_bits: float = 0.0
+    """Of a cell's magnitude, in the mean."""
 
     @classmethod
     def of(cls, planes: Sequence[Plane], largest_digit: int, *, has_negative_digits: bool) -> "Extent":
         """The extent of some planes."""
         lowest = min(int(plane.cells.min(initial=0)) for plane in planes)
         highest = max(int(plane.cells.max(initial=0)) for plane in planes)
-        return cls(lowest, highest, largest_digit, has_negative_digits, planes[0].cells.shape[0])
+        bits = sum(int(np.bitwise_count(plane.cells).sum()) for plane in planes)  # of magnitudes
+        cells = sum(plane.cells.size for plane in planes)
+        return cls(lowest, highest, largest_digit, has_negative_digits, planes[0].cells.shape[0], bits / max(1, cells))
 
     @property
     def cell_bits(self) -> int:
@@ -120,6 +121,16 @@ class Extent:
     def fits_sums(self) -> bool:
         """Whether five cells add up within 16 bits."""
         return SUMMED_ROWS * max(-self.lowest_cell, self.highest_cell) < 1 << 15
+
+    @property
+    def has_small_cells(self) -> bool:
+        """Whether cells have few bits, and digits are bits."""
+        return self.cell_bits <= 4 and self.largest_digit <= 1 and not self.has_negative_digits
+
+    @property
+    def fits_adders(self) -> bool:
+        """Whether bits of these cells can be added up."""
+        return self.has_small_cells and self.rows <= MOST_ADDED_ROWS
 
     @property
     def fits_bytes(self) -> bool:
@@ -143,23 +154,22 @@ class Extent:
         return 2 if self.lowest_cell < 0 else 1
 
 
-def possible_forms(instructions: str, extent: Extent, *, is_short: bool, shifts: bool = False) -> tuple[Form, ...]:
+def possible_forms(instructions: str, extent: Extent, *, is_short: bool, terms: int | None = None) -> tuple[Form, ...]:
     """The forms that an instruction set reads and that hold the cells and digits of `extent`.
 
-    `is_short`: there is a conversion for 16-bit sums, which counting and looking up need. `shifts`: the conversion is a
-    shift by at most that of `MOST_ADDED_LSB`, which adders need.
+    `is_short`: there is a conversion for 16-bit sums, which counting and looking up need. `terms`: of the conversion by
+    additions, which adders need; None where there is none.
     """
     known = kernels().forms(instructions)
     is_positive = not extent.has_negative_digits
     one_bit = is_positive and extent.largest_digit <= 1
-    has_small_cells = one_bit and extent.cell_bits <= 4
-    fits_bits = is_short and has_small_cells
+    fits_bits = is_short and extent.has_small_cells
     has_byte_digits = is_positive and extent.largest_digit <= 255
     fits = {
         Form.TABLES: fits_bits,
         Form.NIBBLES: fits_bits,
         Form.BITS: fits_bits,
-        Form.ADDERS: shifts and has_small_cells and extent.rows <= MOST_ADDED_ROWS,
+        Form.ADDERS: terms is not None and extent.fits_adders,
         Form.SUMS: one_bit and extent.fits_sums,
         Form.BYTES: is_positive and extent.fits_bytes,
         Form.AMX_BYTES: has_byte_digits and extent.has_byte_cells,
@@ -169,23 +179,38 @@ def possible_forms(instructions: str, extent: Extent, *, is_short: bool, shifts:
     return tuple(form for form, holds in fits.items() if holds and form in known)
 
 
-def fastest_form(instructions: str, extent: Extent, vectors: int, *, is_short: bool, shifts: bool = False) -> Form:
+def fastest_form(instructions: str, extent: Extent, vectors: int, *, is_short: bool, terms: int | None = None) -> Form:
     """How to pack cells that some `vectors` will meet."""
-    possible = possible_forms(instructions, extent, is_short=is_short, shifts=shifts)
-    if Form.ADDERS in possible and vectors >= FEWEST_LOOKED_UP and (extent.cell_bits == 1 or instructions != "amx"):
-        return Form.ADDERS
+    possible = possible_forms(instructions, extent, is_short=is_short, terms=terms)
+    fastest = _fastest_of_bits(possible, extent, terms or 0) if vectors >= FEWEST_LOOKED_UP else None
+    if fastest is Form.ADDERS and (instructions != "amx" or extent.cell_bits == 1):
+        return fastest
     if extent.fills_amx and Form.AMX_WORDS in possible:
         return Form.AMX_BYTES if Form.AMX_BYTES in possible else Form.AMX_WORDS
-    counted = extent.cell_bits * extent.signs
-    if Form.TABLES in possible and counted > 1 and vectors >= FEWEST_LOOKED_UP:
-        return Form.TABLES
+    if fastest is not None:
+        return fastest
     if Form.NIBBLES in possible and vectors >= FEWEST_LOOKED_UP:
         return Form.NIBBLES
-    if Form.BITS in possible and counted <= MOST_COUNTED_PLANES:
+    if Form.BITS in possible and extent.cell_bits * extent.signs <= MOST_COUNTED_PLANES:
         return Form.BITS
     if Form.SUMS in possible:
         return Form.SUMS
     return Form.BYTES if Form.BYTES in possible else Form.WORDS
+
+
+def _fastest_of_bits(possible: Sequence[Form], extent: Extent, terms: int) -> Form | None:
+    """Of the forms for inputs bit by bit, for many vectors: by what a column of 512 bits of inputs takes.
+
+    Clocks of a Zen 4, fitted to benchmarks/mvm.py; elsewhere, adders are faster still.
+    """
+    parts, passes = extent.cell_bits * extent.signs, ceil_divide(extent.cell_bits, 2) * extent.signs
+    clocks = {
+        Form.ADDERS: 90 + 2.0 * extent.set_bits * extent.rows + 16 * parts + 80 * terms,
+        Form.TABLES: 180 + 2.2 * passes * extent.rows,
+        Form.BITS: 100 + 1.7 * parts * extent.rows,
+    }
+    own = [form for form in clocks if form in possible]
+    return min(own, key=lambda form: clocks[form]) if own else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -73,7 +73,7 @@ def _formula(converter: Converter, low: int, high: int) -> ShortConversion | Non
         return None
     codes = converter.codes(np.arange(low, high + 1))
     steps = np.arange(high - low + 1, dtype=np.int64)
-    for tie_bit in _tie_bits(converter, low, codes):
+    for tie_bit in tie_bits(converter, low, codes):
         raised = steps * 0 if tie_bit is None else steps >> tie_bit & 1
         for shift, offset, factor in _candidates(converter, low, high - low):
             found = ((steps << shift) + offset + raised) * factor >> 16
@@ -82,8 +82,11 @@ def _formula(converter: Converter, low: int, high: int) -> ShortConversion | Non
     return None
 
 
-def _tie_bits(converter: Converter, low: int, codes: npt.NDArray[np.int64]) -> tuple[int | None, ...]:
-    """Bits of the sums less `low` that tell which ties go up; None where all go the same way."""
+def tie_bits(converter: Converter, low: int, codes: npt.NDArray[np.int64]) -> tuple[int | None, ...]:
+    """Bits of the sums less `low` that tell which ties go up; None where all go the same way.
+
+    `codes` are those of the sums from `low` on.
+    """
     sums = np.arange(low, low + len(codes)).astype(np.float32)
     scaled = (sums - np.float32(converter.zero)) * converter.inverse
     ties = np.flatnonzero(scaled - np.floor(scaled) == np.float32(0.5))

@@ -9,10 +9,27 @@ import pytest
 from cimspec._kernels import crossbar, noise
 from cimspec.sim.packing import Extent, Form, pack_planes
 from cimspec.sim.planes import Plane
+from cimspec.sim.scaling import Scaling
 from tests.sim.variants import KINDS
 
 CELLS = np.arange(7 * 5).reshape(7, 5) % 4  # 7 rows, 5 outputs, of 2 bits
 INPUTS = np.arange(3 * 7).reshape(3, 7) % 2  # 3 vectors of 1 bit
+
+
+SHORT = [0] * 4 + [99] + [0] * 3 + [99, 8, 0, 256] + [0] * 4
+UNSCALED = Scaling(0, 0, 0, 99, ()).numbers()
+"""Conversions that give the sum itself: code = (sum << 8) * 256 >> 16, and code = sum >> 0."""
+
+OFFSETS = {"start": 16, "shift": 17, "tie_bit": 20, "terms": 21, "term_shift": 22, "is_minus": 23, "constant": 24}
+"""Where numbers of a scaling are among a converter's integers; of terms, the first one's."""
+
+
+def scaled(**numbers: int) -> np.ndarray:
+    """A converter's integers, some of a scaling's changed."""
+    integers = np.array(SHORT + UNSCALED, np.int32)
+    for name, number in numbers.items():
+        integers[OFFSETS[name]] = number
+    return integers
 
 
 @dataclass
@@ -27,9 +44,7 @@ class Call:
     planes: Any = None
     cells: Any = None
     factors: Any = None
-    integers: Any = field(
-        default_factory=lambda: np.array([0] * 4 + [99] + [0] * 3 + [99, 8, 0, 256] + [0] * 4, np.int32)
-    )
+    integers: Any = field(default_factory=lambda: np.array(SHORT + UNSCALED, np.int32))
     reals: Any = field(default_factory=lambda: np.array([1, 0, 99, 0, 1, 0], np.float32))
     counters: Any = field(default_factory=lambda: np.zeros(3, np.uint32))
     instructions: Any = KINDS[-1][0]
@@ -63,7 +78,6 @@ class Call:
 
 @pytest.mark.parametrize(("instructions", "form"), KINDS)
 def test_right_arguments_give_the_product(instructions, form):
-    # Counting and looking up need a conversion of short sums: code = (sum << 8) * 256 >> 16, the sum itself.
     assert np.array_equal(Call(form=form, instructions=instructions).run(), INPUTS @ CELLS)
 
 
@@ -136,16 +150,33 @@ WRONG_ROW_SETS: list[tuple[dict[str, Any], str]] = [
     ({"form": "sums", "cells": np.full(4 * 16 * 2, -6554, np.int16).view(np.uint8)}, "beyond 16 bits"),
     ({"form": "sums", "steps": np.array([[0, 1, 0, 1]] * 129, np.int32)}, "steps are out of range"),
     ({"form": "sums", "steps": np.array([[0, 3, 0, 1]], np.int32)}, "mask or part is out of range"),
-    ({"integers": np.zeros(12, np.int32)}, "16 integers"),
-    ({"reals": np.zeros(5, np.float32)}, "16 integers"),
-    ({"counters": np.zeros(2, np.uint32)}, "16 integers"),
+    ({"integers": np.zeros(12, np.int32)}, "31 integers"),
+    ({"reals": np.zeros(5, np.float32)}, "31 integers"),
+    ({"counters": np.zeros(2, np.uint32)}, "31 integers"),
     ({"reals": changed(np.zeros(6, np.float32), 3, np.nan)}, "not all finite"),
     ({"reals": changed(np.zeros(6, np.float32), 5, np.inf)}, "not all finite"),
-    ({"integers": changed(np.zeros(16, np.int32), 0, 3)}, "conversion, shift or rounding"),
-    ({"integers": changed(np.zeros(16, np.int32), 2, 32)}, "conversion, shift or rounding"),
-    ({"integers": changed(np.zeros(16, np.int32), 5, -1)}, "conversion, shift or rounding"),
-    ({"integers": changed(np.zeros(16, np.int32), 9, 16)}, "short conversion"),
-    ({"integers": changed(np.zeros(16, np.int32), 13, -1)}, "short conversion"),
+    ({"integers": changed(np.zeros(31, np.int32), 0, 3)}, "conversion, shift or rounding"),
+    ({"integers": changed(np.zeros(31, np.int32), 2, 32)}, "conversion, shift or rounding"),
+    ({"integers": changed(np.zeros(31, np.int32), 5, -1)}, "conversion, shift or rounding"),
+    ({"integers": changed(np.zeros(31, np.int32), 9, 16)}, "short conversion"),
+    ({"integers": changed(np.zeros(31, np.int32), 13, -1)}, "short conversion"),
+    ({"form": "adders", "rows": 1024}, "out of range"),
+    ({"form": "adders", "cell_bits": 5}, "out of range"),
+    ({"form": "adders", "steps": step(0, 3, 0, 1)}, "shift, mask or part"),
+    ({"form": "adders", "steps": step(1, 1, 0, 1)}, "less than the weight"),
+    ({"form": "adders", "steps": np.array([[0, 1, 0, 1]] * 33, np.int32)}, "steps are out of range"),
+    ({"form": "adders", "cells": np.zeros(39, np.uint8)}, "not all there"),
+    ({"integers": scaled(terms=-1)}, "terms or tie bit"),
+    ({"integers": scaled(terms=4)}, "terms or tie bit"),
+    ({"integers": scaled(tie_bit=32)}, "terms or tie bit"),
+    ({"integers": scaled(start=-1)}, "start, shift or terms"),
+    ({"integers": scaled(start=(1 << 16) + 1)}, "start, shift or terms"),
+    ({"integers": scaled(shift=18)}, "start, shift or terms"),
+    ({"integers": scaled(shift=21, terms=1, term_shift=3)}, "start, shift or terms"),
+    ({"integers": scaled(terms=1)}, "a scaling's term"),
+    ({"integers": scaled(terms=1, term_shift=22)}, "start, shift or terms"),
+    ({"integers": scaled(terms=1, term_shift=3, constant=8)}, "a scaling's term"),
+    ({"integers": scaled(terms=1, term_shift=3, is_minus=2)}, "a scaling's term"),
     # Other types, byte orders and strides than the kernels read.
     ({"cells": np.zeros(64, np.int16)}, "Buffer dtype mismatch"),
     ({"factors": np.zeros(16, np.int64)}, "Buffer dtype mismatch"),
@@ -170,6 +201,7 @@ WRONG_PRODUCTS: list[tuple[dict[str, Any], str]] = [
     ({"form": "bits", "instructions": "portable"}, "cannot read this form"),
     ({"form": "tables", "instructions": "portable"}, "cannot read this form"),
     ({"form": "nibbles", "instructions": "portable"}, "cannot read this form"),
+    ({"form": "adders", "instructions": "portable"}, "cannot read this form"),
     ({"sums": np.zeros((2, 5), np.int32)}, "do not fit the cells"),
     ({"sums": np.zeros((3, 4), np.int32)}, "do not fit the cells"),
     ({"sums": np.zeros((3, 0), np.int32)}, "do not fit the cells"),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -54,7 +55,7 @@ def running(instructions: str, form: Form | None = None) -> Iterator[set[Form]]:
     """Kernels of one instruction set, and one form of cells where that is possible. Yields the forms really taken."""
     taken: set[Form] = set()
 
-    def choose(name: str, extent: Extent, vectors: int, **conversion: bool) -> Form:
+    def choose(name: str, extent: Extent, vectors: int, **conversion: Any) -> Form:
         possible = possible_forms(name, extent, **conversion)
         chosen = form if form in possible else fastest_form(name, extent, vectors, **conversion)
         taken.add(chosen)

@@ -30,7 +30,9 @@ PEAKS = {
         "amx_bytes": Peak("dot_tiles", "TDPBUSD", 16 * 16 * 64),  # 16 lines x 16 outputs x 64 rows
     },
     "avx512": {
-        "adders": Peak("add_bits", "2 VPTERNLOGQ", 1024),  # of 512 bits; one row in two has its bit set, and needs an adder
+        "adders": Peak(
+            "add_bits", "2 VPTERNLOGQ", 1024
+        ),  # of 512 bits; one row in two has its bit set, and needs an adder
         "bits": Peak("count_bits", "VPAND VPOPCNTW VPADDW", 512),  # 16 rows x 32 outputs
         "tables": Peak("look_up", "VPERMB VPADDB", 384),  # 6 rows x 64 vectors, cells of up to 2 bits
         "sums": Peak("look_up_sums", "VPERMI2W VPDPWSSD", 160),  # 10 rows x 16 vectors' steps

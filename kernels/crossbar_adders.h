@@ -181,7 +181,7 @@ INLINE void clip(cim_vector *codes, int width, int has_sign, int32_t bound, int 
 
 /* Add one field of some codes, `quads` times four planes, to [LANES] integers: see LANE_VECTOR. `bits` of it count. */
 INLINE void add_any_field(const cim_vector *codes, const int quads, const int has_sign, int first_bit,
-                          const int32_t bits, int32_t factor, int32_t *to)
+                          const int is_masked, int32_t bits, int32_t factor, int32_t *to)
 {
     const cim_vector mask = V(set1_epi8)((char)bits);
     const __m128i shift = _mm_cvtsi32_si128(first_bit);
@@ -192,7 +192,7 @@ INLINE void add_any_field(const cim_vector *codes, const int quads, const int ha
         cim_vector own[4];
         UNROLL for (int plane = 0; plane < 4; plane++) {
             own[plane] = load_vector(codes + 4 * quad + plane);
-            if (bits != 0xFF)
+            if (is_masked)
                 own[plane] = V_WHOLE(and)(V(srl_epi16)(own[plane], shift), mask);
         }
         const cim_vector low = V(unpacklo_epi8)(own[0], own[1]), low2 = V(unpacklo_epi8)(own[2], own[3]);
@@ -214,10 +214,12 @@ INLINE void add_any_field(const cim_vector *codes, const int quads, const int ha
 APART void add_field(const cim_vector *codes, int quads, int has_sign, int first_bit, int32_t bits, int32_t factor,
                      int32_t *to)
 {
-    if (quads == 2 && bits == 0xFF && !has_sign)
-        add_any_field(codes, 2, 0, 0, 0xFF, factor, to); /* most often, and fast */
+    if (quads == 2 && bits == 0xFF && !has_sign) /* most often, and fast */
+        add_any_field(codes, 2, 0, 0, 0, 0xFF, factor, to);
+    else if (quads == 2 && !has_sign)
+        add_any_field(codes, 2, 0, first_bit, 1, bits, factor, to);
     else
-        add_any_field(codes, quads, has_sign, first_bit, bits, factor, to);
+        add_any_field(codes, quads, has_sign, first_bit, 1, bits, factor, to);
 }
 
 /* What is the same for all columns. */

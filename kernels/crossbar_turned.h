@@ -14,6 +14,38 @@ static inline void copy_runs(const int16_t *codes, const int64_t *origins, ptrdi
     }
 }
 
+/* Whether eight rows read eight neighbouring codes. */
+static inline int is_run_of_eight(const int32_t *offsets)
+{
+    int is_run = 1;
+    for (int row = 1; row < 8; row++)
+        is_run &= offsets[row] == offsets[0] + row;
+    return is_run;
+}
+
+/* The transpose of eight codes of each of eight vectors: LANES apart in `own`. */
+INLINE void turn_eight(const int16_t *codes, const int64_t *origins, int16_t *own)
+{
+    __m128i lines[8], pairs[8], quads[8];
+    UNROLL for (int vector = 0; vector < 8; vector++)
+        lines[vector] = _mm_loadu_si128((const __m128i *)(codes + origins[vector]));
+    UNROLL for (int index = 0; index < 4; index++) {
+        pairs[2 * index] = _mm_unpacklo_epi16(lines[2 * index], lines[2 * index + 1]);
+        pairs[2 * index + 1] = _mm_unpackhi_epi16(lines[2 * index], lines[2 * index + 1]);
+    }
+    UNROLL for (int index = 0; index < 8; index += 4) /* codes 0 and 1, 2 and 3, ... of four vectors */
+        UNROLL for (int half = 0; half < 2; half++) {
+            quads[index + 2 * half] = _mm_unpacklo_epi32(pairs[index + half], pairs[index + 2 + half]);
+            quads[index + 2 * half + 1] = _mm_unpackhi_epi32(pairs[index + half], pairs[index + 2 + half]);
+        }
+    UNROLL for (int index = 0; index < 4; index++) {
+        const __m128i even = _mm_unpacklo_epi64(quads[index], quads[index + 4]);
+        const __m128i odd = _mm_unpackhi_epi64(quads[index], quads[index + 4]);
+        _mm_storeu_si128((__m128i *)(own + 2 * index * LANES), even);
+        _mm_storeu_si128((__m128i *)(own + (2 * index + 1) * LANES), odd);
+    }
+}
+
 /* Codes of up to LANES vectors, side by side: [rows][LANES]. Adds each vector's to `input_sums`, if they are asked for. */
 CIM_TARGET static void turn_codes(const cim_row_set *set, const cim_inputs *in, ptrdiff_t first, int16_t *turned)
 {
@@ -22,18 +54,29 @@ CIM_TARGET static void turn_codes(const cim_row_set *set, const cim_inputs *in, 
     int neighbours = 0; /* vectors whose windows begin one code after the one before */
     for (ptrdiff_t vector = 1; vector < vectors; vector++)
         neighbours += origins[vector] == origins[vector - 1] + 1;
-    int32_t sums[LANES] = {0};
+    const int has_runs = neighbours + FEW_RUNS > vectors;
     for (ptrdiff_t row = 0; row < set->rows; row++) {
         const int16_t *codes = in->codes + in->offsets[row];
         int16_t *own = turned + row * LANES;
-        if (neighbours + FEW_RUNS > vectors)
+        if (has_runs) {
             copy_runs(codes, origins, vectors, own);
-        else
+        } else if (row + 8 <= set->rows && is_run_of_eight(in->offsets + row)) {
+            ptrdiff_t vector = 0;
+            for (; vector + 8 <= vectors; vector += 8)
+                turn_eight(codes, origins + vector, own + vector);
+            for (; vector < vectors; vector++)
+                for (int next = 0; next < 8; next++)
+                    own[next * LANES + vector] = codes[origins[vector] + next];
+            row += 7;
+        } else {
             for (ptrdiff_t vector = 0; vector < vectors; vector++)
                 own[vector] = codes[origins[vector]];
-        for (ptrdiff_t vector = 0; vector < LANES; vector++)
-            sums[vector] += own[vector];
+        }
     }
+    int32_t sums[LANES] = {0};
+    for (ptrdiff_t at = 0; in->input_sums && at < set->rows * LANES; at += LANES)
+        for (ptrdiff_t vector = 0; vector < LANES; vector++)
+            sums[vector] += turned[at + vector];
     if (in->input_sums)
         for (ptrdiff_t vector = 0; vector < vectors; vector++)
             in->input_sums[first + vector] += sums[vector];

@@ -132,7 +132,15 @@ class PlainRows:
         plane = Plane(self.weights.astype(np.int16), np.ones(outputs, np.int64), 0, 0)
         extent = Extent.of([plane], largest_input(steps), has_negative_digits=has_sign(steps))
         form = fastest_form(instructions, extent, 1, is_short=False)
-        codes = _compiled(form, [plane], extent, [_whole_input(extent)], [SUM, *(0,) * 15, *NOT_SCALED.numbers()], np.zeros(6), (0, 0, 0))
+        codes = _compiled(
+            form,
+            [plane],
+            extent,
+            [_whole_input(extent)],
+            [SUM, *(0,) * 15, *NOT_SCALED.numbers()],
+            np.zeros(6),
+            (0, 0, 0),
+        )
         part = KernelPart(codes, None, np.zeros(outputs, np.int32), self.inputs, counts_inputs)
         return KernelRows((part,), 1.0, np.zeros(outputs), self.largest(steps), True)
 
@@ -222,7 +230,9 @@ def _row_set_codes(row_set: RowSet, planes: Sequence[Plane], instructions: str, 
     short = _short(row_set, planes)
     scaled = _scaled(row_set, planes) if extent.fits_adders else None
     few, many = (
-        fastest_form(instructions, extent, count, is_short=short is not None, terms=len(scaled.terms) if scaled else None)
+        fastest_form(
+            instructions, extent, count, is_short=short is not None, terms=len(scaled.terms) if scaled else None
+        )
         for count in (1, FEWEST_LOOKED_UP)
     )
     form = many if vectors >= FEWEST_LOOKED_UP else few

@@ -205,7 +205,7 @@ def _fastest_of_bits(possible: Sequence[Form], extent: Extent, terms: int) -> Fo
     """
     parts, passes = extent.cell_bits * extent.signs, ceil_divide(extent.cell_bits, 2) * extent.signs
     clocks = {
-        Form.ADDERS: 90 + 2.0 * extent.set_bits * extent.rows + 16 * parts + 80 * terms,
+        Form.ADDERS: 90 + 2.0 * extent.set_bits * extent.rows + 16 * parts + 90 * terms,
         Form.TABLES: 180 + 2.2 * passes * extent.rows,
         Form.BITS: 100 + 1.7 * parts * extent.rows,
     }

@@ -69,7 +69,7 @@ class Scaling:
             scaled = (scaled << term.shift) + term.constant + (-scaled if term.is_minus else scaled)
         if self.tie_bit is not None:
             scaled = scaled + (started >> self.tie_bit & 1) - self.terms[-1].is_minus
-        return np.clip(scaled >> self.shift, self.lowest, self.highest)
+        return np.asarray(np.clip(scaled >> self.shift, self.lowest, self.highest))
 
     def with_offset(self, offset: int) -> "Scaling | None":
         """With constants that add up to this, multiplied by the terms behind them. Without ties, `start` is free."""
@@ -172,7 +172,9 @@ def _candidates(lsb: float, runs: _Runs) -> Iterator[tuple[Term, ...]]:
 @cache
 def _products() -> tuple[tuple[tuple[Term, ...], ...], npt.NDArray[np.float64]]:
     """Terms with different products, those that take the fewest additions first, and these products."""
-    singles = [Term(shift, is_minus) for shift in range(1, 13) for is_minus in (False, True) if shift > 1 or not is_minus]
+    singles = [
+        Term(shift, is_minus) for shift in range(1, 13) for is_minus in (False, True) if shift > 1 or not is_minus
+    ]
     found: dict[int, tuple[Term, ...]] = {}
     for count in range(MOST_TERMS + 1):
         chosen = combinations_with_replacement(singles, count)

@@ -67,4 +67,3 @@ def test_codes_are_those_of_the_converter(high, bits, rounding, step, is_signed,
         return
     sums = np.arange(smallest, largest + 1)
     assert np.array_equal(found.codes(sums), converter.codes(sums))
-

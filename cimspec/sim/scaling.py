@@ -4,9 +4,9 @@
 
 The last term also adds a bit of `sum + start` where ties are rounded to even: those whose sum has that bit go up.
 
-`x +- (x << shift)` is one addition of planes, and the last shift drops planes. ADCs of 2^n codes on crossbars of 2^m rows
-need few terms: 255/256 is (2^8 - 1) >> 8, and 85/256 is (2^2 + 1)(2^4 + 1) >> 8. There need not be numbers that do what
-a `Converter` does, as for half of arbitrary ranges; those returned do it for every sum that can occur.
+`x +- (x << shift)` is one addition of planes, and the last shift drops planes. ADCs of 2^n codes on crossbars of 2^m
+rows need few terms: 255/256 is (2^8 - 1) >> 8, and 85/256 is (2^2 + 1)(2^4 + 1) >> 8. There need not be numbers that do
+what a `Converter` does, as for half of arbitrary ranges; those returned do it for every sum that can occur.
 """
 
 import math

@@ -27,7 +27,7 @@ from cimspec.sim.threads import share
 
 IntArray = npt.NDArray[Any]
 
-CHUNK_PRODUCTS = 1 << 16
+CHUNK_PRODUCTS = 1 << 17
 """Products of a chunk of vectors, about: sums of so many stay in the second-level cache."""
 
 FEWEST_VECTORS, MOST_VECTORS = 64, 512

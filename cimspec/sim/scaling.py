@@ -96,8 +96,6 @@ class Scaling:
 def scaling(converter: Converter, smallest: int, largest: int) -> Scaling | None:
     """The formula for sums in `smallest .. largest`, with the fewest terms; None where there is none."""
     runs = _Runs.of(converter, smallest, largest)
-    if len(runs.codes) == 1:
-        return Scaling(0, 0, int(runs.codes[0]), int(runs.codes[0]), ())
     start = max(0, -math.floor(converter.clip_low))
     from_start = np.arange(-start, min(largest, math.floor(converter.clip_high)) + 1)
     for terms in _candidates(converter.lsb, runs):

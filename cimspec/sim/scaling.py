@@ -95,8 +95,10 @@ class Scaling:
 @lru_cache(maxsize=4096)
 def scaling(converter: Converter, smallest: int, largest: int) -> Scaling | None:
     """The formula for sums in `smallest .. largest`, with the fewest terms; None where there is none."""
+    start = max(0, -math.floor(converter.zero))  # ties are told apart from there
+    if start > LARGEST_START:
+        return None
     runs = _Runs.of(converter, smallest, largest)
-    start = max(0, -math.floor(converter.clip_low))
     from_start = np.arange(-start, min(largest, math.floor(converter.clip_high)) + 1)
     for terms in _candidates(converter.lsb, runs):
         for tie_bit in tie_bits(converter, -start, converter.codes(from_start)):

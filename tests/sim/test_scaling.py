@@ -50,6 +50,11 @@ def test_a_power_of_two_takes_none():
     assert found == Scaling(4, 3, -128, 127, ())
 
 
+def test_ranges_far_beyond_the_sums_are_answered_at_once():
+    assert scaling(exact(-(2.0**31), 2.0**31, 8), -10, 10) is None
+    assert scaling(Converter(-(2.0**31), 2.0**31, 30, AdcStep.POWER_OF_TWO, Rounding.HALF_UP), -10, 10) is not None
+
+
 @given(
     high=st.floats(1, 4000),
     bits=st.integers(2, 10),

@@ -172,6 +172,17 @@ static inline ptrdiff_t cim_column_bytes(cim_format format, int32_t rows, int32_
     return (ptrdiff_t)((rows + 3) / 4) * ((cell_bits + 1) / 2) * signs;
 }
 
+/* Outputs that planes reach, those before the first included. */
+static inline int32_t cim_outputs(const cim_row_set *set)
+{
+    int32_t outputs = 0;
+    for (int32_t index = 0; index < set->planes; index++) {
+        const int32_t end = set->plane[index].first_output + set->plane[index].outputs;
+        outputs = end > outputs ? end : outputs;
+    }
+    return outputs;
+}
+
 /* Bytes of one line of packed inputs: the digits of one step. */
 static inline ptrdiff_t cim_line_bytes(cim_format format, int32_t rows)
 {

@@ -23,7 +23,8 @@
 #include "crossbar_turned.h"
 #include "crossbar_turned_back.h"
 
-#define MOST_WIDTH 18  /* planes of a sum, and of one that was scaled: crossbar.pyx lets no more pass */
+/* Planes of a sum, of one that was scaled, and shifts of terms: crossbar.pyx lets no more pass. */
+#define MOST_WIDTH 18
 #define MOST_SCALED 40
 #define MOST_SHIFT 22
 #define LEAST_WIDTH 8
@@ -227,9 +228,9 @@ typedef struct {
     const cim_row_set *set;
     cim_pass pass[MOST_PASSES];
     int32_t passes, field_bits;
-    int32_t width, scaled[CIM_TERMS], code_width; /* planes of sums, behind each term, and of codes that are not clipped */
+    int32_t width, scaled[CIM_TERMS], code_width; /* planes of sums, behind each term, and of codes before clipping */
     int32_t clips_low, clips_high, clipped_width;
-    size_t plane_bytes;        /* of one pass and block of vectors */
+    size_t plane_bytes; /* of one pass and block of vectors */
 } cim_adders;
 
 /* Planes of codes, clipped, of the sums of one column; room for three more. */
@@ -468,10 +469,7 @@ int CIM_MULTIPLY(const cim_row_set *set, const cim_inputs *in, int32_t *sums, pt
     const ptrdiff_t at_once = in->vectors < VECTORS_AT_ONCE ? in->vectors : VECTORS_AT_ONCE;
     const ptrdiff_t in_block = 8 / adders.field_bits * LANES;
     const int lacking = make_workspace(&adders, (at_once + in_block - 1) / in_block, &work);
-    int32_t outputs = 0;
-    for (int32_t index = 0; index < set->planes; index++)
-        if (set->plane[index].first_output + set->plane[index].outputs > outputs)
-            outputs = set->plane[index].first_output + set->plane[index].outputs;
+    const int32_t outputs = cim_outputs(set);
     for (ptrdiff_t first = 0; first < in->vectors && !lacking; first += VECTORS_AT_ONCE) {
         uint8_t *planes = work.planes;
         for (ptrdiff_t vector = first; vector < in->vectors && vector < first + VECTORS_AT_ONCE; vector += in_block) {

@@ -161,10 +161,7 @@ int CIM_MULTIPLY(const cim_row_set *set, const cim_inputs *in, int32_t *sums, pt
     memset(turned, 0, values * sizeof *turned); /* lanes without a vector stay defined */
     memset(indices, 0, index_bytes);
     memset(block, 0, block_bytes);
-    int32_t outputs = 0;
-    for (int32_t index = 0; index < set->planes; index++)
-        if (set->plane[index].first_output + set->plane[index].outputs > outputs)
-            outputs = set->plane[index].first_output + set->plane[index].outputs;
+    const int32_t outputs = cim_outputs(set);
     for (ptrdiff_t vector = 0; vector < in->vectors; vector += LANES) {
         const ptrdiff_t vectors = in->vectors - vector < LANES ? in->vectors - vector : LANES;
         turn_codes(set, in, vector, turned);

@@ -201,7 +201,7 @@ def fastest_form(instructions: str, extent: Extent, vectors: int, *, is_short: b
 def _fastest_of_bits(possible: Sequence[Form], extent: Extent, terms: int) -> Form | None:
     """Of the forms for inputs bit by bit, for many vectors: by what a column of 512 bits of inputs takes.
 
-    Clocks of a Zen 4, fitted to benchmarks/mvm.py; elsewhere, adders are faster still.
+    Clocks of a Zen 4, fitted to what benchmarks/mvm.py measures there; no other processor's are known.
     """
     parts, passes = extent.cell_bits * extent.signs, ceil_divide(extent.cell_bits, 2) * extent.signs
     clocks = {

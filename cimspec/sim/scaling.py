@@ -94,7 +94,7 @@ class Scaling:
 
 @lru_cache(maxsize=4096)
 def scaling(converter: Converter, smallest: int, largest: int) -> Scaling | None:
-    """The formula for sums in `smallest .. largest`, with the fewest terms; None where there is none."""
+    """The formula for sums of columns in `smallest .. largest` levels, with the fewest terms, or None."""
     start = max(0, -math.floor(converter.zero))  # ties are told apart from there
     if start > LARGEST_START:
         return None

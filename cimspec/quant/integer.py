@@ -25,8 +25,13 @@ class IntegerNetwork:
     """Operations in execution order and the arrays they name."""
 
     input: str
-    ops: tuple[IntegerOp, ...]
+    lowered: Lowered
     constants: Constants
+
+    @property
+    def ops(self) -> tuple[IntegerOp, ...]:
+        """The operations."""
+        return self.lowered.ops
 
     def run(self, images: Array) -> FloatArray:
         """Real-valued outputs `[batch, classes]` of `images` `[batch, *input shape]`."""
@@ -54,7 +59,7 @@ def integer_network(graph: Graph, parameters: QuantizedParameters) -> IntegerNet
             constants[f"{layer.name}.bias"] = np.clip(bias, -INT32_MAX - 1, INT32_MAX).astype(np.int64)
     for name, values in parameters.digital.items():
         constants |= {f"{name}.{key}": np.asarray(value, np.float64) for key, value in values.items()}
-    return IntegerNetwork(graph.layers[0].name, lowered.ops, constants | _scales(graph, parameters, lowered))
+    return IntegerNetwork(graph.layers[0].name, lowered, constants | _scales(graph, parameters, lowered))
 
 
 def _scales(graph: Graph, parameters: QuantizedParameters, lowered: Lowered) -> dict[str, FloatArray]:

@@ -6,7 +6,7 @@ taken from the exact product, so that one layer's range does not depend on anoth
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import assert_never
+from typing import Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -40,12 +40,12 @@ class Histogram:
     counts: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, sums: npt.NDArray[np.int64]) -> "Histogram":
-        """The histogram of some sums."""
+    def of(cls, sums: npt.NDArray[Any]) -> "Histogram":
+        """The histogram of some sums, which are whole numbers of any type."""
         low = int(sums.min(initial=0))
         if int(sums.max(initial=0)) - low > LONGEST_COUNT:
-            return cls(*np.unique(sums, return_counts=True))
-        counts = np.bincount(sums - low)
+            return cls(*np.unique(sums.astype(np.int64), return_counts=True))
+        counts = np.bincount((sums - sums.dtype.type(low)).astype(np.intp))
         (used,) = counts.nonzero()
         return cls(used + low, counts[used])
 
@@ -140,7 +140,8 @@ def _histograms(seen: Seen, steps: tuple[Part, ...]) -> Iterator[Histogram]:
         driven = vectors[:, layout.input_of_row(rows)]
         if not chip.converts_products:
             driven = np.concatenate([step.digits(driven) for step in steps])
-        yield Histogram.of(np.rint(driven.astype(np.float32) @ columns).astype(np.int64).ravel())
+        sums = driven.astype(np.float32) @ columns
+        yield Histogram.of(np.rint(sums, out=sums).ravel())
 
 
 def percentile(magnitudes: Histogram, share: float) -> int:

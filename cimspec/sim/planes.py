@@ -40,7 +40,8 @@ def column_planes(layout: Layout, cells: IntArray, flips: Flips, columns: range)
     """
     subtracted = layout.subtracts_columns
     width = layout.columns_per_output
-    factors = np.where(flips, -layout.column_factors(), layout.column_factors())
+    factors = layout.column_factors()
+    factors = np.where(flips, -factors, factors)
     planes = []
     for number in range(0, width, 2 if subtracted else 1):
         first = max(0, ceil_divide(columns.start - number, width))

@@ -60,7 +60,7 @@ def test_the_numpy_definition_is_what_torch_computes(op: Op):
     result = (5, *window.count(6, 7)) if window else shape
     graph = Graph("one", (Layer("x", Input(True), (), shape), Layer("y", op, ("x",), result)))
     images = np.random.default_rng(0).normal(size=(3, *shape))
-    exact = IntegerNetwork("x", lower(graph, Policy((), ())).ops, {}).run(images)
+    exact = IntegerNetwork("x", lower(graph, Policy((), ())), {}).run(images)
     found = float_outputs(graph, {}, torch.from_numpy(images.astype(np.float32))).numpy()
     np.testing.assert_allclose(found, exact, rtol=1e-5, atol=1e-6)
 

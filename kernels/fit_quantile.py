@@ -1,7 +1,7 @@
 """Fit the table of `noise.h` and `cimspec/sim/quantile.py`: `python kernels/fit_quantile.py c` or `... python`.
 
 The lower half of the normal quantile function, `x((f - 0.5) * 2^-32)` for whole `f` from 1 to 2^31, octave by octave of
-`f`: a polynomial of degree 6 in `m - 1.5`, where `f = m * 2^e` and `1 <= m < 2`. Coefficients minimise the largest
+`f`: a polynomial of degree 4 in `m - 1.5`, where `f = m * 2^e` and `1 <= m < 2`. Coefficients minimise the largest
 error (Lawson's reweighted least squares) and are rounded to float32. Row `k` holds coefficients of power `k`, column
 `(e + 127) % 32` those of octave `e`: the low bits of the float's exponent. Needs scipy.
 """
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.polynomial import polynomial
 from scipy.special import ndtri
 
-DEGREE = 6
+DEGREE = 4
 POINTS = 400
 PASSES = 60
 

@@ -191,7 +191,6 @@ static inline ptrdiff_t cim_line_bytes(cim_format format, int32_t rows)
     case CIM_BYTES: return (ptrdiff_t)((rows + 3) / 4) * 4;
     case CIM_AMX_BYTES:
     case CIM_AMX_WORDS: return cim_amx_line(rows);
-    case CIM_SUMS: return (ptrdiff_t)((rows + 9) / 10) * 4;
     default: return (ptrdiff_t)((rows + 1) / 2) * 4;
     }
 }

@@ -27,3 +27,20 @@ CIM_TARGET static void make_indices(const cim_row_set *set, const uint8_t *bytes
         }
     }
 }
+
+/* The same for all steps of up to LANES vectors from `first` on. `turned` and `bytes` are room for [rows][LANES]. */
+CIM_TARGET static void make_all_indices(const cim_row_set *set, const cim_inputs *in, ptrdiff_t first, int16_t *turned,
+                                        uint8_t *bytes, uint8_t *indices)
+{
+    turn_codes(set, in, first, turned);
+    for (int kind = 0; kind < 6; kind++) {
+        const cim_part part = (cim_part)(kind / 2);
+        int32_t used = 0;
+        for (int32_t step = 0; step < set->steps; step++)
+            used |= set->step[step].part == (int32_t)part && set->step[step].shift / 8 == kind % 2;
+        if (!used)
+            continue;
+        cut_codes(turned, set->rows, part, kind % 2, bytes);
+        make_indices(set, bytes, part, kind % 2, indices);
+    }
+}

@@ -1,52 +1,98 @@
 /* AVX-512 with VNNI: sums of any cells, looked up by inputs that are applied one bit at a time.
 
    Five rows of one column at a time: their cells make a table of 32 sums in 16 bits, one for each pattern of five input
-   bits. Two tables, of ten rows, are looked up at once for 16 lines, and both results added in 32 bits. */
+   bits. Two tables, of ten rows, are looked up at once for 16 vectors, and both results added in 32 bits. Sums stay
+   where they are, vectors side by side, until they are converted and added up over steps and planes; only where noise
+   is drawn, which belongs to neighbouring outputs, are they turned. */
 
 #include "crossbar.h"
 
+#include <stdlib.h>
+
 #if defined(__x86_64__) && defined(__GNUC__)
 
-#define CIM_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,bmi2")))
+#define CIM_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
 #define CIM_TILE CIM_WORDS_TILE
 #define INLINE CIM_TARGET static inline __attribute__((always_inline))
 #define APART CIM_TARGET static __attribute__((noinline)) /* in one large function, gcc 12 spills accumulators */
 
-#define ROWS 5         /* of a table */
-#define GROUP_ROWS 10  /* of two tables */
-#define LANES 16       /* lines side by side */
-#define BLOCKS 8       /* of so many lines, summed together */
-#define LINES (LANES * BLOCKS)
+#define ROWS 5    /* of a table */
+#define LANES 64  /* vectors whose inputs are packed together */
+#define STEPS 8   /* looked up at once, or fewer of more vectors */
+#define BLOCK 16  /* vectors of a register */
+#define BLOCKS (LANES / BLOCK)
 
-#include "crossbar_convert.h"
+#include "crossbar_round.h"
 
-int cim_has_sums(void) { return cim_has_avx512() && __builtin_cpu_supports("bmi2"); }
+#include "crossbar_indices.h"
 
-/* For each ten rows two words, of five bits each; the second looks into the second table. */
-CIM_TARGET static void pack_digits(const cim_row_set *set, const cim_step *step, const int16_t *codes, uint8_t *line)
+#define LANE_VECTOR(lane) (lane)
+#include "crossbar_turned_back.h"
+
+int cim_has_sums(void) { return cim_has_avx512(); }
+
+typedef struct {
+    ptrdiff_t groups;      /* of ten rows */
+    int together;          /* blocks that are looked up at once */
+    __m512i *indices;      /* [vectors / LANES][BLOCKS / together][batches of steps][groups][together][steps] */
+    __m512i *tables;       /* of some columns: [columns][groups][2] */
+    int32_t *room;         /* sums on their way */
+    int32_t *squares;      /* [vectors][steps], what each line's digits' squares add up to; NULL where no noise is drawn */
+} work;
+
+/* Blocks of vectors whose steps fill eight accumulators, or nearly. */
+static inline int blocks_together(int32_t steps) { return steps <= 2 ? 4 : steps <= 4 ? 2 : 1; }
+
+static inline int32_t steps_of_batch(const cim_row_set *set, int32_t step)
 {
-    const __m512i bit = _mm512_set1_epi16((int16_t)(step->mask ? 1 << step->shift : 0));
-    const ptrdiff_t groups = (set->rows + GROUP_ROWS - 1) / GROUP_ROWS;
-    uint64_t bits = 0; /* of the next rows */
-    int count = 0;
-    ptrdiff_t row = 0;
-    for (ptrdiff_t group = 0; group < groups; group++) {
-        if (count < GROUP_ROWS && row < set->rows) {
-            bits |= (uint64_t)_mm512_test_epi16_mask(_mm512_loadu_si512(codes + row), bit) << count;
-            row += 32, count += 32;
+    return set->steps - step < STEPS ? set->steps - step : STEPS;
+}
+
+/* Indices of LANES vectors as look-ups take them: 32 bits for ten rows, whose upper half looks into the second table. */
+CIM_TARGET static void widen_indices(const cim_row_set *set, const uint8_t *narrow, const work *own, __m512i *wide)
+{
+    const ptrdiff_t groups = (set->rows + ROWS - 1) / ROWS;
+    for (int block = 0; block < BLOCKS; block++)
+        for (int32_t first = 0; first < set->steps; first += STEPS) {
+            const int32_t steps = steps_of_batch(set, first);
+            __m512i *to = wide + ((block / own->together * own->together) * set->steps + first * own->together) * own->groups;
+            for (ptrdiff_t group = 0; group < groups; group += 2)
+                for (int32_t step = 0; step < steps; step++) {
+                    const uint8_t *from = narrow + ((first * groups + group * STEPS + step) * LANES + block * BLOCK);
+                    const __m512i low = _mm512_cvtepu8_epi32(_mm_load_si128((const __m128i *)from));
+                    __m512i high = _mm512_set1_epi32(32 << 16);
+                    if (group + 1 < groups) {
+                        const __m128i next = _mm_load_si128((const __m128i *)(from + STEPS * LANES));
+                        high = _mm512_or_si512(high, _mm512_slli_epi32(_mm512_cvtepu8_epi32(next), 16));
+                    }
+                    to[(group / 2 * own->together + block % own->together) * steps + step] = _mm512_or_si512(low, high);
+                }
         }
-        ((uint32_t *)line)[group] = (uint32_t)_pdep_u64(bits, 0x001F001F) | 1u << (LANES + ROWS);
-        bits >>= GROUP_ROWS, count -= GROUP_ROWS;
+}
+
+/* How many bits are set in all indices of each vector and step: what squares of its digits add up to. */
+CIM_TARGET static void count_bits(const cim_row_set *set, const uint8_t *narrow, ptrdiff_t vectors, int32_t *squares)
+{
+    static const uint8_t ones[32] = {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,
+                                     1, 2, 2, 3, 2, 3, 3, 4, 2, 3, 3, 4, 3, 4, 4, 5};
+    const ptrdiff_t groups = (set->rows + ROWS - 1) / ROWS;
+    for (int32_t step = 0; step < set->steps; step++) {
+        int32_t counts[LANES] = {0};
+        for (ptrdiff_t group = 0; group < groups; group++) {
+            const uint8_t *index = narrow + (step / STEPS * groups * STEPS + group * STEPS + step % STEPS) * LANES;
+            for (int lane = 0; lane < LANES; lane++)
+                counts[lane] += ones[index[lane]];
+        }
+        for (ptrdiff_t vector = 0; vector < vectors; vector++)
+            squares[vector * set->steps + step] = counts[vector];
     }
 }
 
-#include "crossbar_inputs.h"
-
 /* Both tables of each ten rows of a column: entry `j` adds up the cells of `j`'s bits. `cells`: of its tile, from it. */
-CIM_TARGET static void make_tables(const cim_row_set *set, const uint8_t *cells, __m512i *tables)
+CIM_TARGET static void make_tables(const cim_row_set *set, const uint8_t *cells, ptrdiff_t groups, __m512i *tables)
 {
     static const __mmask32 with_bit[ROWS] = {0xAAAAAAAA, 0xCCCCCCCC, 0xF0F0F0F0, 0xFF00FF00, 0xFFFF0000};
-    for (ptrdiff_t first = 0; first < (set->rows + GROUP_ROWS - 1) / GROUP_ROWS * GROUP_ROWS; first += ROWS) {
+    for (ptrdiff_t first = 0; first < 2 * groups * ROWS; first += ROWS) {
         __m512i table = _mm512_setzero_si512();
         UNROLL for (int index = 0; index < ROWS; index++) {
             const ptrdiff_t row = first + index;
@@ -59,144 +105,72 @@ CIM_TARGET static void make_tables(const cim_row_set *set, const uint8_t *cells,
     }
 }
 
-/* Lines as look-ups take them: [blocks][groups][16 lines], from [lines][groups]. */
-CIM_TARGET static void turn_lines(const uint8_t *lines, ptrdiff_t groups, int blocks, __m512i *indices)
+/* Tables of the plane's columns among outputs `from` to `to`. */
+static void make_plane_tables(const cim_row_set *set, const cim_plane *plane, ptrdiff_t from, ptrdiff_t to,
+                              ptrdiff_t groups, __m512i *tables)
 {
-    for (int block = 0; block < blocks; block++)
-        for (ptrdiff_t group = 0; group < groups; group += 16) {
-            const ptrdiff_t own = groups - group < 16 ? groups - group : 16;
-            const __mmask16 read = (__mmask16)((1u << own) - 1);
-            __m512i words[16];
-            UNROLL for (int line = 0; line < 16; line++)
-                words[line] = _mm512_maskz_loadu_epi32(read, lines + ((block * LANES + line) * groups + group) * 4);
-            transpose(words);
-            for (ptrdiff_t index = 0; index < own; index++)
-                indices[block * groups + group + index] = words[index];
-        }
+    const ptrdiff_t tile_bytes = cim_tile_bytes(set->format, set->rows, set->cell_bits, set->signs);
+    const ptrdiff_t first_tile = plane->first_output / CIM_TILE, end = plane->first_output + plane->outputs;
+    for (ptrdiff_t output = from > plane->first_output ? from : plane->first_output; output < to && output < end; output++)
+        make_tables(set, set->cells + plane->cells + (output / CIM_TILE - first_tile) * tile_bytes + output % CIM_TILE * 4,
+                    groups, tables + (output - from) * 2 * groups);
 }
 
-/* Sums of one column for some blocks of lines. */
-INLINE void look_up(const __m512i *tables, const __m512i *indices, ptrdiff_t groups, const int blocks, __m512i *sums)
+/* Sums of one column for some steps of some blocks. */
+INLINE void look_up(const __m512i *tables, const __m512i *indices, ptrdiff_t groups, const int width, __m512i *sums)
 {
     const __m512i one = _mm512_set1_epi16(1);
-    __m512i acc[BLOCKS];
-    UNROLL for (int block = 0; block < blocks; block++)
-        acc[block] = _mm512_setzero_si512();
+    __m512i acc[STEPS];
+    UNROLL for (int index = 0; index < width; index++)
+        acc[index] = _mm512_setzero_si512();
     for (ptrdiff_t group = 0; group < groups; group++) {
         const __m512i low = tables[2 * group], high = tables[2 * group + 1];
-        UNROLL for (int block = 0; block < blocks; block++)
-            acc[block] = _mm512_dpwssd_epi32(
-                acc[block], _mm512_permutex2var_epi16(low, indices[block * groups + group], high), one);
+        UNROLL for (int index = 0; index < width; index++)
+            acc[index] = _mm512_dpwssd_epi32(acc[index],
+                                             _mm512_permutex2var_epi16(low, indices[group * width + index], high), one);
     }
-    UNROLL for (int block = 0; block < blocks; block++)
-        sums[block] = acc[block];
+    UNROLL for (int index = 0; index < width; index++)
+        sums[index] = acc[index];
 }
 
-APART void look_up_all(const __m512i *tables, const __m512i *indices, ptrdiff_t groups, __m512i *sums)
-{
-    look_up(tables, indices, groups, BLOCKS, sums);
-}
+#include "crossbar_sums_plain.h"
 
-APART void look_up_one(const __m512i *tables, const __m512i *indices, ptrdiff_t groups, __m512i *sums)
-{
-    look_up(tables, indices, groups, 1, sums);
-}
-
-/* Sums of columns `from` to `to` of a group, for some blocks of lines: added up by column, turned into `scratch`. */
-CIM_TARGET static void sum_columns(const __m512i *tables, const __m512i *indices, ptrdiff_t groups, int blocks,
-                                   ptrdiff_t from, ptrdiff_t to, int32_t *scratch)
-{
-    for (ptrdiff_t tile = from / CIM_TILE; tile * CIM_TILE < to; tile++) {
-        __m512i sums[CIM_TILE][BLOCKS];
-        for (ptrdiff_t lane = 0; lane < CIM_TILE; lane++) {
-            const ptrdiff_t column = tile * CIM_TILE + lane;
-            if (column < from || column >= to)
-                for (int block = 0; block < blocks; block++)
-                    sums[lane][block] = _mm512_setzero_si512();
-            else if (blocks == BLOCKS)
-                look_up_all(tables + column * 2 * groups, indices, groups, sums[lane]);
-            else
-                for (int block = 0; block < blocks; block++)
-                    look_up_one(tables + column * 2 * groups, indices + block * groups, groups, sums[lane] + block);
-        }
-        for (int block = 0; block < blocks; block++) {
-            __m512i own[CIM_TILE];
-            UNROLL for (int lane = 0; lane < CIM_TILE; lane++)
-                own[lane] = sums[lane][block];
-            transpose(own);
-            UNROLL for (int line = 0; line < LANES; line++)
-                _mm512_store_si512(scratch + (block * LANES + line) * CIM_GROUP + tile * CIM_TILE, own[line]);
-        }
-    }
-}
-
-typedef struct {
-    __m512i *tables;  /* [64 outputs][rows / 10][2] */
-    __m512i *indices; /* [vectors / vectors_at_once][blocks][rows / 10] */
-    int32_t *scratch; /* [lines][64 outputs] */
-} work;
-
-static inline ptrdiff_t vectors_at_once(const cim_row_set *set) { return LINES / set->steps; }
-
-static inline int blocks_of(const cim_row_set *set, ptrdiff_t vectors)
-{
-    return (int)((vectors * set->steps + LANES - 1) / LANES);
-}
-
-/* One plane's 64 outputs of group `group`, for all vectors. */
-CIM_TARGET static void multiply_group(const cim_row_set *set, const cim_plane *plane, const cim_inputs *in,
-                                      const int32_t *squares, ptrdiff_t group, const work *own, int32_t *sums,
-                                      ptrdiff_t stride)
-{
-    const ptrdiff_t groups = (set->rows + GROUP_ROWS - 1) / GROUP_ROWS, end = plane->first_output + plane->outputs;
-    const ptrdiff_t tile_bytes = cim_tile_bytes(set->format, set->rows, set->cell_bits, set->signs);
-    const ptrdiff_t base = group * CIM_GROUP, first_tile = plane->first_output / CIM_TILE;
-    const ptrdiff_t from = plane->first_output > base ? plane->first_output - base : 0;
-    const ptrdiff_t to = end < base + CIM_GROUP ? end - base : CIM_GROUP;
-    for (ptrdiff_t column = from; column < to; column++) {
-        const ptrdiff_t tile = (base + column) / CIM_TILE - first_tile;
-        const uint8_t *cells = set->cells + plane->cells + tile * tile_bytes;
-        make_tables(set, cells + column % CIM_TILE * 4, own->tables + column * 2 * groups);
-    }
-    const ptrdiff_t at_once = vectors_at_once(set);
-    const __m512i *indices = own->indices;
-    for (ptrdiff_t vector = 0; vector < in->vectors; vector += at_once, indices += BLOCKS * groups) {
-        const ptrdiff_t vectors = in->vectors - vector < at_once ? in->vectors - vector : at_once;
-        sum_columns(own->tables, indices, groups, blocks_of(set, vectors), from, to, own->scratch);
-        convert(set, plane, squares ? squares + vector * set->steps : NULL, in->first_vector + (uint64_t)vector,
-                vectors, group, own->scratch, sums + vector * stride, stride);
-    }
-}
+#include "crossbar_sums_noisy.h"
 
 int cim_multiply_sums(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)
 {
-    const size_t groups = ((size_t)set->rows + GROUP_ROWS - 1) / GROUP_ROWS;
-    const ptrdiff_t at_once = vectors_at_once(set);
-    const size_t parts = (size_t)((in->vectors + at_once - 1) / at_once);
-    const size_t table_bytes = CIM_GROUP * groups * 2 * 64, index_bytes = parts * BLOCKS * groups * 64;
-    uint8_t *held = malloc(table_bytes + index_bytes + LINES * CIM_GROUP * sizeof(int32_t) + 64);
+    const int noisy = set->adc.conversion == CIM_ROUND && set->adc.noise > 0;
+    const size_t rows = (size_t)set->rows, steps = (size_t)set->steps, groups = (rows + 2 * ROWS - 1) / (2 * ROWS);
+    const size_t sets = ((size_t)in->vectors + LANES - 1) / LANES, batches = (steps + STEPS - 1) / STEPS;
+    const size_t index_bytes = sets * BLOCKS * groups * steps * sizeof(__m512i);
+    const size_t columns = noisy ? CIM_GROUP : CIM_INTEGERS * (size_t)set->planes;
+    const size_t table_bytes = columns * groups * 2 * sizeof(__m512i);
+    const size_t room_bytes = (noisy ? BLOCK * (size_t)blocks_together(set->steps) * steps * CIM_GROUP : CIM_INTEGERS * LANES) * sizeof(int32_t);
+    const size_t narrow_bytes = batches * 2 * groups * STEPS * LANES;
+    const size_t square_bytes = noisy ? sets * LANES * steps * sizeof(int32_t) : 0;
+    uint8_t *held = malloc(index_bytes + table_bytes + room_bytes + narrow_bytes + square_bytes + 3 * rows * LANES + 64);
+    if (!held)
+        return 1;
     uint8_t *aligned = held + 64 - (uintptr_t)held % 64;
-    const work own = {(__m512i *)aligned, (__m512i *)(aligned + table_bytes),
-                      (int32_t *)(aligned + table_bytes + index_bytes)};
-    cim_packed packed;
-    const int lacking = pack(set, in, LANES, &packed) || !held; /* whole blocks are read */
-    if (!lacking) {
-        for (ptrdiff_t part = 0; part < (ptrdiff_t)parts; part++) {
-            const ptrdiff_t vector = part * at_once;
-            const ptrdiff_t vectors = in->vectors - vector < at_once ? in->vectors - vector : at_once;
-            turn_lines(packed.lines + vector * set->steps * (ptrdiff_t)groups * 4, (ptrdiff_t)groups,
-                       blocks_of(set, vectors), own.indices + part * BLOCKS * (ptrdiff_t)groups);
-        }
-        for (int32_t index = 0; index < set->planes; index++) {
-            const cim_plane *plane = &set->plane[index];
-            const ptrdiff_t end = (plane->first_output + plane->outputs + CIM_GROUP - 1) / CIM_GROUP;
-            for (ptrdiff_t group = plane->first_output / CIM_GROUP; group < end; group++)
-                multiply_group(set, plane, in, packed.squares, group, &own, sums, stride);
-        }
+    work own = {.groups = (ptrdiff_t)groups, .together = blocks_together(set->steps), .indices = (__m512i *)aligned};
+    own.tables = (__m512i *)(aligned + index_bytes);
+    own.room = (int32_t *)(aligned + index_bytes + table_bytes);
+    uint8_t *narrow = (uint8_t *)own.room + room_bytes;
+    int16_t *turned = (int16_t *)(narrow + narrow_bytes);
+    uint8_t *bytes = (uint8_t *)(turned + rows * LANES);
+    own.squares = noisy ? (int32_t *)(bytes + rows * LANES) : NULL;
+    memset(turned, 0, rows * LANES * sizeof *turned); /* lanes without a vector stay defined */
+    memset(narrow, 0, narrow_bytes);
+    for (ptrdiff_t vector = 0; vector < in->vectors; vector += LANES) {
+        make_all_indices(set, in, vector, turned, bytes, narrow);
+        widen_indices(set, narrow, &own, own.indices + vector / BLOCK * own.groups * set->steps);
+        if (noisy)
+            count_bits(set, narrow, in->vectors - vector < LANES ? in->vectors - vector : LANES,
+                       own.squares + vector * set->steps);
     }
-    release(&packed);
+    (noisy ? multiply_noisy : multiply_plain)(set, in, &own, sums, stride);
     free(held);
-    return lacking;
+    return 0;
 }
 
 #else

@@ -164,17 +164,7 @@ int CIM_MULTIPLY(const cim_row_set *set, const cim_inputs *in, int32_t *sums, pt
     const int32_t outputs = cim_outputs(set);
     for (ptrdiff_t vector = 0; vector < in->vectors; vector += LANES) {
         const ptrdiff_t vectors = in->vectors - vector < LANES ? in->vectors - vector : LANES;
-        turn_codes(set, in, vector, turned);
-        for (int kind = 0; kind < 6; kind++) {
-            const cim_part part = (cim_part)(kind / 2);
-            int32_t used = 0;
-            for (int32_t step = 0; step < set->steps; step++)
-                used |= set->step[step].part == (int32_t)part && set->step[step].shift / 8 == kind % 2;
-            if (!used)
-                continue;
-            cut_codes(turned, set->rows, part, kind % 2, bytes);
-            make_indices(set, bytes, part, kind % 2, indices);
-        }
+        make_all_indices(set, in, vector, turned, bytes, indices);
         for (int32_t output = 0; output < outputs; output += CIM_INTEGERS) {
             const int32_t own = outputs - output < CIM_INTEGERS ? outputs - output : CIM_INTEGERS;
             for (int32_t index = 0; index < own; index++)

@@ -4,14 +4,20 @@
 
 #define FEW_RUNS 12 /* of neighbouring windows, so that copying each is faster than one code at a time */
 
-/* One code of each vector, those of neighbouring windows together. */
-static inline void copy_runs(const int16_t *codes, const int64_t *origins, ptrdiff_t vectors, int16_t *own)
+typedef struct {
+    ptrdiff_t first, vectors;
+} vector_run;
+
+/* Runs of vectors whose windows begin one code after the one before. */
+static inline ptrdiff_t find_vector_runs(const int64_t *origins, ptrdiff_t vectors, vector_run *runs)
 {
+    ptrdiff_t count = 0;
     for (ptrdiff_t from = 0, to; from < vectors; from = to) {
         for (to = from + 1; to < vectors && origins[to] == origins[to - 1] + 1;)
             to++;
-        memcpy(own + from, codes + origins[from], (size_t)(to - from) * sizeof *own);
+        runs[count++] = (vector_run){from, to - from};
     }
+    return count;
 }
 
 /* Whether eight rows read eight neighbouring codes. */
@@ -51,15 +57,14 @@ CIM_TARGET static void turn_codes(const cim_row_set *set, const cim_inputs *in, 
 {
     const ptrdiff_t vectors = in->vectors - first < LANES ? in->vectors - first : LANES;
     const int64_t *origins = in->origins + first;
-    int neighbours = 0; /* vectors whose windows begin one code after the one before */
-    for (ptrdiff_t vector = 1; vector < vectors; vector++)
-        neighbours += origins[vector] == origins[vector - 1] + 1;
-    const int has_runs = neighbours + FEW_RUNS > vectors;
+    vector_run runs[LANES];
+    const ptrdiff_t count = find_vector_runs(origins, vectors, runs);
     for (ptrdiff_t row = 0; row < set->rows; row++) {
         const int16_t *codes = in->codes + in->offsets[row];
         int16_t *own = turned + row * LANES;
-        if (has_runs) {
-            copy_runs(codes, origins, vectors, own);
+        if (count < FEW_RUNS) {
+            for (ptrdiff_t run = 0; run < count; run++)
+                copy_words(own + runs[run].first, codes + origins[runs[run].first], runs[run].vectors);
         } else if (row + 8 <= set->rows && is_run_of_eight(in->offsets + row)) {
             ptrdiff_t vector = 0;
             for (; vector + 8 <= vectors; vector += 8)

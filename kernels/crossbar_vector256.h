@@ -1,6 +1,7 @@
 /* Vectors of 256 bits by names that `crossbar_vector512.h` has, too. Included by files that define INLINE. */
 
 #include <immintrin.h>
+#include <string.h>
 
 typedef __m256i cim_vector;
 typedef __m128i cim_half;
@@ -19,6 +20,11 @@ INLINE cim_half half_of(cim_vector vector, int upper)
 INLINE cim_vector load_vector(const void *from) { return _mm256_load_si256((const __m256i *)from); }
 
 INLINE void store_vector(void *to, cim_vector vector) { _mm256_store_si256((__m256i *)to, vector); }
+
+INLINE void copy_words(int16_t *to, const int16_t *from, ptrdiff_t count)
+{
+    memcpy(to, from, (size_t)count * sizeof *to);
+}
 
 /* Sums of bytes; where they are, as gcc 12 moves accumulators about in loops otherwise. */
 INLINE cim_vector with_bytes(cim_vector sums, cim_vector added)

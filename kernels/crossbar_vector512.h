@@ -20,6 +20,14 @@ INLINE cim_vector load_vector(const void *from) { return _mm512_load_si512(from)
 
 INLINE void store_vector(void *to, cim_vector vector) { _mm512_store_si512(to, vector); }
 
+INLINE void copy_words(int16_t *to, const int16_t *from, ptrdiff_t count)
+{
+    for (; count > 0; count -= 32, from += 32, to += 32) {
+        const __mmask32 own = count < 32 ? ((__mmask32)1 << count) - 1 : 0xFFFFFFFF;
+        _mm512_mask_storeu_epi16(to, own, _mm512_maskz_loadu_epi16(own, from));
+    }
+}
+
 /* Sums of bytes. */
 INLINE cim_vector with_bytes(cim_vector sums, cim_vector added) { return _mm512_add_epi8(sums, added); }
 

@@ -64,12 +64,13 @@ CIM_AVX512 static inline void cim_philox16_avx512(uint32_t c0_base, uint32_t c1,
     out[3] = _mm512_mask_blend_epi32(0xAAAA, x3[0], _mm512_slli_epi64(x3[1], 32));
 }
 
-/* cim_normal of 64 words: four at a time, so that each coefficient is loaded once. */
-CIM_AVX512 static inline void cim_normal64_avx512(const __m512i words[4], __m512 out[4]) {
+/* cim_normal of the words in `count` vectors, four at most: side by side, so that each coefficient is loaded once. */
+CIM_AVX512 static inline __attribute__((always_inline)) void cim_normal_avx512(const __m512i *words, const int count,
+                                                                               __m512 *out) {
     __m512i octave[4];
     __m512 offset[4];
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < count; i++) {
         const __m512i upper = _mm512_srai_epi32(words[i], 31);
         const __m512i distance = _mm512_ternarylogic_epi32(words[i], upper, upper, CIM_XNOR);
         const __m512i bits = _mm512_castps_si512(_mm512_cvtepi32_ps(distance));
@@ -82,13 +83,13 @@ CIM_AVX512 static inline void cim_normal64_avx512(const __m512i words[4], __m512
     for (int power = CIM_DEGREE; power >= 0; power--) {
         const __m512 low = _mm512_load_ps(cim_quantile[power]), high = _mm512_load_ps(cim_quantile[power] + 16);
 #pragma GCC unroll 4
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < count; i++) {
             const __m512 coefficient = _mm512_permutex2var_ps(low, octave[i], high);
             out[i] = power == CIM_DEGREE ? coefficient : _mm512_add_ps(_mm512_mul_ps(out[i], offset[i]), coefficient);
         }
     }
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) { /* value ^ (word & sign) */
+    for (int i = 0; i < count; i++) { /* value ^ (word & sign) */
         const __m512i sign = _mm512_set1_epi32((int)0x80000000u), value = _mm512_castps_si512(out[i]);
         out[i] = _mm512_castsi512_ps(_mm512_ternarylogic_epi32(value, words[i], sign, CIM_XOR_AND));
     }
@@ -99,7 +100,7 @@ CIM_AVX512 static inline void cim_normals64_avx512(uint32_t c0_base, uint32_t c1
                                                    const uint32_t key[2], __m512 out[4]) {
     __m512i words[4];
     cim_philox16_avx512(c0_base, c1, c2, c3, key, words);
-    cim_normal64_avx512(words, out);
+    cim_normal_avx512(words, 4, out);
 }
 
 /* cim_normal_line_portable, 64 at a time. */

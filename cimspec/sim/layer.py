@@ -30,7 +30,7 @@ IntArray = npt.NDArray[Any]
 CHUNK_PRODUCTS = 1 << 17
 """Products of a chunk of vectors, about: sums of so many stay in the second-level cache."""
 
-FEWEST_VECTORS, MOST_VECTORS = 64, 512
+FEWEST_VECTORS, GOOD_VECTORS, MOST_VECTORS = 64, 512, 2048
 """In a chunk."""
 
 
@@ -95,8 +95,8 @@ class ProductLayer:
     def _chunk_size(self, vectors: int, threads: int) -> int:
         size = min(MOST_VECTORS, CHUNK_PRODUCTS // self.layout.outputs)
         if threads > 1:
-            # Twice as many as threads: one that begins late does less.
-            size = min(size, ceil_divide(vectors, 2 * threads))
+            # Twice as many as threads, as one that begins late does less; but short chunks take longer for each vector.
+            size = min(size, max(ceil_divide(vectors, 2 * threads), min(GOOD_VECTORS, ceil_divide(vectors, threads))))
         return max(FEWEST_VECTORS, size // FEWEST_VECTORS * FEWEST_VECTORS)
 
     def _ready(self, engine: Engine, shortcut: bool, instructions: str, vectors: int) -> Prepared:

@@ -31,7 +31,7 @@ UNLIMITED = 1 << 30
 
 LARGEST_START = 1 << 16
 LARGEST_SHIFT = 17
-"""Without terms."""
+"""Without terms; with terms, by their shifts more."""
 
 MOST_TRIED, MOST_STARTS, MOST_OFFSETS = 256, 3, 16
 """Products of terms, the cheapest first, starts and offsets of each."""
@@ -131,7 +131,7 @@ class _Runs:
     def scaled_by(self, terms: tuple[Term, ...], lsb: float, start: int, tie_bit: int | None) -> Scaling | None:
         """The formula with these terms and `start`, or a little more; their constants are still to be found."""
         shift = max(0, round(math.log2(_product(terms) * lsb)))
-        if not terms and (shift > LARGEST_SHIFT or tie_bit is not None):
+        if shift > LARGEST_SHIFT + sum(term.shift for term in terms) or (not terms and tie_bit is not None):
             return None
         for more in range(1 if tie_bit is None else MOST_STARTS):
             low, high = self._offsets(_product(terms), shift, start + more, tie_bit)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cimspec.sim.adc import Converter
-from cimspec.sim.scaling import Scaling, Term, scaling
+from cimspec.sim.scaling import LARGEST_SHIFT, Scaling, Term, scaling
 from cimspec.spec.chip import AdcStep, Rounding
 
 
@@ -53,6 +53,12 @@ def test_a_power_of_two_takes_none():
 def test_ranges_far_beyond_the_sums_are_answered_at_once():
     assert scaling(exact(-(2.0**31), 2.0**31, 8), -10, 10) is None
     assert scaling(Converter(-(2.0**31), 2.0**31, 30, AdcStep.POWER_OF_TWO, Rounding.HALF_UP), -10, 10) is not None
+
+
+def test_shifts_are_those_that_the_kernels_take():
+    converter = Converter(0.0, 874395.0, 3, AdcStep.POWER_OF_TWO, Rounding.HALF_UP)  # a step of 2^17
+    found = scaling(converter, 0, 2)
+    assert found is None or found.shift <= LARGEST_SHIFT + sum(term.shift for term in found.terms)
 
 
 @given(

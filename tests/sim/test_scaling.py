@@ -56,7 +56,7 @@ def test_ranges_far_beyond_the_sums_are_answered_at_once():
 
 
 def test_shifts_are_those_that_the_kernels_take():
-    converter = Converter(0.0, 874395.0, 3, AdcStep.POWER_OF_TWO, Rounding.HALF_UP)  # a step of 2^17
+    converter = Converter(0.0, 874395.0, 2, AdcStep.POWER_OF_TWO, Rounding.HALF_UP)  # a step of 2^19
     found = scaling(converter, 0, 2)
     assert found is None or found.shift <= LARGEST_SHIFT + sum(term.shift for term in found.terms)
 

@@ -15,11 +15,18 @@ def restart_with_one_thread() -> None:
         os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | dict.fromkeys(THREAD_VARIABLES, "1"))
 
 
+LEAST_S = 0.02
+"""Of calls that are timed together: a short one alone would measure how threads and caches wake up."""
+
+
 def seconds(call: Callable[[], object]) -> float:
-    """Wall time of one call."""
+    """Wall time of one call, the mean of some if it is short."""
     start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
+    calls = 0
+    while (passed := time.perf_counter() - start) < LEAST_S or not calls:
+        call()
+        calls += 1
+    return passed / calls
 
 
 def interleaved(contestants: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:

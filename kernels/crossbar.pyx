@@ -131,6 +131,12 @@ def forms(str instructions):
     return ("words", "bytes", *(form for form, it_has in has.items() if it_has), *tiles)
 
 
+cdef struct cim_job:
+    cim_row_set set
+    cim_inputs inputs
+    cim_multiply multiply
+
+
 cdef class RowSet:
     """Rows that are read at once: packed cells, planes, steps and converter. Immutable; any thread may use it."""
 
@@ -340,28 +346,26 @@ cdef class RowSet:
             return cim_multiply_avx512
         return cim_multiply_avx2 if instructions == "avx2" else cim_multiply_portable
 
-    def multiply(
+    cdef int _prepare(
         self,
+        cim_job* job,
         str instructions,
-        const int16_t[::1] codes,     # IN
-        const int64_t[::1] origins,   # IN [vectors], where each vector's window begins
-        const int32_t[::1] offsets,   # IN [rows], each row's code from there
-        uint64_t first_vector,        # IN index of the first vector: noise is keyed by it
-        int32_t[:, ::1] sums,         # OUT [vectors, outputs], added to
-        int64_t[::1] input_sums,      # OUT [vectors], added to: the codes that drive the rows; or None
-    ):
-        """Add what these rows contribute to the outputs of some vectors."""
-        cdef cim_row_set own = self._set
-        cdef cim_inputs inputs
-        cdef cim_multiply multiply
+        const int16_t[::1] codes,
+        const int64_t[::1] origins,
+        const int32_t[::1] offsets,
+        uint64_t first_vector,
+        int32_t[:, ::1] sums,
+        int64_t[::1] input_sums,
+    ) except -1:
+        """What is to be done for `multiply_all`; it holds no reference to the arrays."""
         cdef Py_ssize_t index, lowest = 0, highest = 0
-        cdef int status
         if origins.shape[0] != sums.shape[0] or offsets.shape[0] != self.rows or sums.shape[1] < self.outputs:
             raise ValueError("origins, offsets and sums do not fit the cells")
         if input_sums is not None and input_sums.shape[0] != sums.shape[0]:
             raise ValueError("there is a sum of inputs for each vector")
+        job.set, job.inputs.vectors = self._set, origins.shape[0]
         if sums.shape[0] == 0:
-            return
+            return 0
         lowest, highest = origins[0], origins[0]
         for index in range(origins.shape[0]):
             lowest, highest = min(lowest, origins[index]), max(highest, origins[index])
@@ -370,17 +374,50 @@ cdef class RowSet:
         for index in range(offsets.shape[0]):
             if offsets[index] < 0 or offsets[index] >= codes.shape[0] - highest:
                 raise ValueError("a window reaches beyond the codes")
-        inputs.codes, inputs.origins, inputs.offsets = &codes[0], &origins[0], &offsets[0]
-        inputs.codes_count = codes.shape[0]
-        inputs.vectors, inputs.first_vector = origins.shape[0], first_vector
-        inputs.input_sums = NULL if input_sums is None else &input_sums[0]
-        if own.format == CIM_SUMS and origins.shape[0] * own.steps < FEWEST_SUMMED_LINES:
-            own.format = CIM_WORDS  # the same cells
-        multiply = self._function(instructions, own.format)
-        with nogil:
-            status = multiply(&own, &inputs, &sums[0, 0], sums.shape[1])
-        if status:
-            raise MemoryError()
+        job.inputs.codes, job.inputs.origins, job.inputs.offsets = &codes[0], &origins[0], &offsets[0]
+        job.inputs.codes_count = codes.shape[0]
+        job.inputs.first_vector = first_vector
+        job.inputs.input_sums = NULL if input_sums is None else &input_sums[0]
+        if job.set.format == CIM_SUMS and origins.shape[0] * job.set.steps < FEWEST_SUMMED_LINES:
+            job.set.format = CIM_WORDS  # the same cells
+        job.multiply = self._function(instructions, job.set.format)
+        return 0
+
+
+def multiply_all(
+    list row_sets,
+    str instructions,
+    const int16_t[::1] codes,     # IN
+    const int64_t[::1] origins,   # IN [vectors], where each vector's window begins
+    list offsets,                 # IN of each row set [rows], each row's code from there
+    uint64_t first_vector,        # IN index of the first vector: noise is keyed by it
+    int32_t[:, ::1] sums,         # OUT [vectors, outputs], added to
+    list input_sums,              # OUT of each row set [vectors], added to: the codes that drive its rows; or None
+):
+    """Add what some sets of rows contribute to the outputs of some vectors. Other threads run meanwhile."""
+    cdef Py_ssize_t index, count = len(row_sets)
+    cdef int status = 0
+    cdef RowSet row_set
+    cdef cim_job* jobs
+    if len(offsets) != count or len(input_sums) != count:
+        raise ValueError("each set of rows has its offsets, and sums of inputs or None")
+    jobs = <cim_job*>malloc(max(1, count) * sizeof(cim_job))
+    if jobs == NULL:
+        raise MemoryError()
+    try:
+        for index in range(count):
+            row_set = <RowSet?>row_sets[index]
+            row_set._prepare(
+                &jobs[index], instructions, codes, origins, offsets[index], first_vector, sums, input_sums[index]
+            )
+        if sums.shape[0]:
+            with nogil:
+                for index in range(count):
+                    status |= jobs[index].multiply(&jobs[index].set, &jobs[index].inputs, &sums[0, 0], sums.shape[1])
+    finally:
+        free(jobs)
+    if status:
+        raise MemoryError()
 
 
 def add_integers(

@@ -21,17 +21,17 @@ class RowSet:
         reals: npt.NDArray[np.float32],
         counters: npt.NDArray[np.uint32],
     ) -> None: ...
-    def multiply(
-        self,
-        instructions: str,
-        codes: npt.NDArray[np.int16],
-        origins: npt.NDArray[np.int64],
-        offsets: npt.NDArray[np.int32],
-        first_vector: int,
-        sums: npt.NDArray[np.int32],
-        input_sums: npt.NDArray[np.int64] | None,
-    ) -> None: ...
 
+def multiply_all(
+    row_sets: list[RowSet],
+    instructions: str,
+    codes: npt.NDArray[np.int16],
+    origins: npt.NDArray[np.int64],
+    offsets: list[npt.NDArray[np.int32]],
+    first_vector: int,
+    sums: npt.NDArray[np.int32],
+    input_sums: list[npt.NDArray[np.int64] | None],
+) -> None: ...
 def add_integers(
     sums: npt.NDArray[np.int32], lsb: int, constants: npt.NDArray[np.int64], total: npt.NDArray[np.int64]
 ) -> None: ...

@@ -66,16 +66,6 @@ class KernelPart:
     inputs: npt.NDArray[np.int64]  # [rows], the layer's input that drives each
     counts_inputs: bool
 
-    def multiply(self, instructions: str, inputs: Inputs, sums: IntArray, input_sums: IntArray) -> None:
-        """Add codes to `sums` [vectors, outputs], and what drives the rows to `input_sums` [vectors]."""
-        offsets = inputs.offsets[self.inputs]
-        own = (instructions, inputs.codes, inputs.origins, offsets, inputs.first_vector)
-        self.codes.multiply(*own, sums, input_sums if self.counts_inputs else None)
-        if self.unit is not None:
-            units = np.zeros((len(sums), 1), np.int32)
-            self.unit.multiply(*own, units, None)
-            sums += units * self.unit_factors
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KernelRows:
@@ -96,8 +86,16 @@ class KernelRows:
     def add(self, instructions: str, inputs: Inputs, total: IntArray, input_sums: IntArray) -> None:
         """Add what these rows contribute to `total` [vectors, outputs], and inputs that count to `input_sums`."""
         sums = np.zeros(total.shape, np.int32)
-        for part in self.parts:
-            part.multiply(instructions, inputs, sums, input_sums)
+        offsets = [inputs.offsets[part.inputs] for part in self.parts]
+        counted = [input_sums if part.counts_inputs else None for part in self.parts]
+        given = (instructions, inputs.codes, inputs.origins)
+        codes = [part.codes for part in self.parts]
+        kernels().multiply_all(codes, *given, offsets, inputs.first_vector, sums, counted)
+        for part, own in zip(self.parts, offsets, strict=True):
+            if part.unit is not None:
+                units = np.zeros((len(sums), 1), np.int32)
+                kernels().multiply_all([part.unit], *given, [own], inputs.first_vector, units, [None])
+                sums += units * part.unit_factors
         if total.dtype == np.int64:
             kernels().add_integers(sums, int(self.lsb), self.constants.astype(np.int64), total)
         else:

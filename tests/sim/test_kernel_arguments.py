@@ -70,8 +70,9 @@ class Call:
 
     def run(self) -> np.ndarray:
         """The sums, after the call."""
-        self.row_set().multiply(
-            self.instructions, self.codes, self.origins, self.offsets, self.first_vector, self.sums, None
+        crossbar.multiply_all(
+            [self.row_set()],
+            *(self.instructions, self.codes, self.origins, [self.offsets], self.first_vector, self.sums, [None]),
         )
         return self.sums
 
@@ -79,6 +80,18 @@ class Call:
 @pytest.mark.parametrize(("instructions", "form"), KINDS)
 def test_right_arguments_give_the_product(instructions, form):
     assert np.array_equal(Call(form=form, instructions=instructions).run(), INPUTS @ CELLS)
+
+
+def test_several_sets_of_rows_are_added_up():
+    call, sums = Call(), np.zeros(3, np.int64)
+    given = (call.instructions, call.codes, call.origins, [call.offsets] * 3, call.first_vector, call.sums)
+    crossbar.multiply_all([call.row_set()] * 3, *given, [None, sums, sums])
+    assert np.array_equal(call.sums, 3 * (INPUTS @ CELLS))
+    assert np.array_equal(sums, 2 * INPUTS.sum(axis=1))
+    with pytest.raises(ValueError, match="each set of rows has its offsets"):
+        crossbar.multiply_all([call.row_set()] * 2, *given, [None, None])
+    with pytest.raises(TypeError):
+        crossbar.multiply_all([call.row_set(), None], *given[:3], [call.offsets] * 2, 0, call.sums, [None, None])
 
 
 def table(**changed: int) -> np.ndarray:

@@ -23,7 +23,7 @@ Key = tuple[str, tuple[tuple[Precision, int], ...]]
 """A tensor, and the precisions and distinct copies of the layers that it depends on."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Execution:
     """A policy's Program, and what tells its tensors from those of other policies. Any thread may use it."""
 

@@ -1,6 +1,6 @@
 """Front of the crossbar kernels: checks what they are given, and picks the instruction set.
 
-`multiply` adds the codes of one set of rows, `add_integers` and `add_reals` turn added codes into values. Integers are
+`multiply_all` adds the codes of some sets of rows, `add_integers` and `add_reals` turn added codes into values. Integers are
 int32 on the way, and the caller warrants that nothing leaves them; see crossbar.h for packed forms and conversions.
 """
 
@@ -353,12 +353,13 @@ cdef class RowSet:
         const int16_t[::1] codes,
         const int64_t[::1] origins,
         const int32_t[::1] offsets,
+        Py_ssize_t highest,  # of the origins
         uint64_t first_vector,
         int32_t[:, ::1] sums,
         int64_t[::1] input_sums,
     ) except -1:
         """What is to be done for `multiply_all`; it holds no reference to the arrays."""
-        cdef Py_ssize_t index, lowest = 0, highest = 0
+        cdef Py_ssize_t index
         if origins.shape[0] != sums.shape[0] or offsets.shape[0] != self.rows or sums.shape[1] < self.outputs:
             raise ValueError("origins, offsets and sums do not fit the cells")
         if input_sums is not None and input_sums.shape[0] != sums.shape[0]:
@@ -366,11 +367,6 @@ cdef class RowSet:
         job.set, job.inputs.vectors = self._set, origins.shape[0]
         if sums.shape[0] == 0:
             return 0
-        lowest, highest = origins[0], origins[0]
-        for index in range(origins.shape[0]):
-            lowest, highest = min(lowest, origins[index]), max(highest, origins[index])
-        if lowest < 0 or highest >= codes.shape[0]:
-            raise ValueError("a window begins beyond the codes")
         for index in range(offsets.shape[0]):
             if offsets[index] < 0 or offsets[index] >= codes.shape[0] - highest:
                 raise ValueError("a window reaches beyond the codes")
@@ -394,21 +390,32 @@ def multiply_all(
     int32_t[:, ::1] sums,         # OUT [vectors, outputs], added to
     list input_sums,              # OUT of each row set [vectors], added to: the codes that drive its rows; or None
 ):
-    """Add what some sets of rows contribute to the outputs of some vectors. Other threads run meanwhile."""
-    cdef Py_ssize_t index, count = len(row_sets)
+    """Add what some sets of rows contribute to the outputs of some vectors.
+
+    Other threads run meanwhile; none may resize an array.
+    """
+    cdef tuple own_sets = tuple(row_sets), own_offsets = tuple(offsets), own_sums = tuple(input_sums)  # kept until the end
+    cdef Py_ssize_t index, count = len(own_sets), lowest = 0, highest = 0
     cdef int status = 0
     cdef RowSet row_set
     cdef cim_job* jobs
-    if len(offsets) != count or len(input_sums) != count:
+    if len(own_offsets) != count or len(own_sums) != count:
         raise ValueError("each set of rows has its offsets, and sums of inputs or None")
+    if origins.shape[0]:
+        lowest, highest = origins[0], origins[0]
+        for index in range(origins.shape[0]):
+            lowest, highest = min(lowest, origins[index]), max(highest, origins[index])
+        if lowest < 0 or highest >= codes.shape[0]:
+            raise ValueError("a window begins beyond the codes")
     jobs = <cim_job*>malloc(max(1, count) * sizeof(cim_job))
     if jobs == NULL:
         raise MemoryError()
     try:
         for index in range(count):
-            row_set = <RowSet?>row_sets[index]
+            row_set = <RowSet?>own_sets[index]
             row_set._prepare(
-                &jobs[index], instructions, codes, origins, offsets[index], first_vector, sums, input_sums[index]
+                &jobs[index],
+                instructions, codes, origins, own_offsets[index], highest, first_vector, sums, own_sums[index],
             )
         if sums.shape[0]:
             with nogil:

@@ -1,4 +1,4 @@
-/* Conversion of 32-bit sums with AVX-512, 16 outputs at a time. Included by files that define CIM_TARGET, INLINE, APART
+/* Conversion of 32-bit sums with AVX-512, 16 outputs at a time or more. Included by files that define CIM_TARGET, INLINE, APART
    and CIM_TILE, and whose sums are int32. */
 
 #include "crossbar_round.h"

@@ -160,7 +160,6 @@ int cim_multiply_sums(const cim_row_set *set, const cim_inputs *in, int32_t *sum
     uint8_t *bytes = (uint8_t *)(turned + rows * LANES);
     own.squares = noisy ? (int32_t *)(bytes + rows * LANES) : NULL;
     memset(turned, 0, rows * LANES * sizeof *turned); /* lanes without a vector stay defined */
-    memset(narrow, 0, narrow_bytes);
     for (ptrdiff_t vector = 0; vector < in->vectors; vector += LANES) {
         make_all_indices(set, in, vector, turned, bytes, narrow);
         widen_indices(set, narrow, &own, own.indices + vector / BLOCK * own.groups * set->steps);

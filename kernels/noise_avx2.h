@@ -101,7 +101,7 @@ CIM_AVX2 static inline void cim_normals_avx2(const cim_source_avx2 *source, cons
         is_high[i] = _mm256_castsi256_ps(_mm256_slli_epi32(octave, 29));
         offset[i] = _mm256_sub_ps(_mm256_castsi256_ps(scaled), _mm256_set1_ps(1.5f));
     }
-#pragma GCC unroll 7
+#pragma GCC unroll 5
     for (int power = CIM_DEGREE; power >= 0; power--)
 #pragma GCC unroll 4
         for (int i = 0; i < CIM_AT_ONCE; i++) {

@@ -79,7 +79,7 @@ CIM_AVX512 static inline __attribute__((always_inline)) void cim_normal_avx512(c
         const __m512i scaled = _mm512_ternarylogic_epi32(bits, mantissa, one, CIM_AND_OR);
         offset[i] = _mm512_sub_ps(_mm512_castsi512_ps(scaled), _mm512_set1_ps(1.5f));
     }
-#pragma GCC unroll 7
+#pragma GCC unroll 5
     for (int power = CIM_DEGREE; power >= 0; power--) {
         const __m512 low = _mm512_load_ps(cim_quantile[power]), high = _mm512_load_ps(cim_quantile[power] + 16);
 #pragma GCC unroll 4

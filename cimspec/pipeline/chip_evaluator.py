@@ -1,7 +1,8 @@
 """The quality of many policies on the simulated chip: ADC, cells and noise included, without fine-tuning.
 
 Tables + chip + Split -> Policy -> Quality. The integer network is executed as its Program would be. Several chips are
-made, each of which sees its share of the images, so that a policy is not fitted to one chip's errors.
+made, each of which sees its share of the images, so that a policy is not fitted to one chip's errors; where cells hold
+what they should, one chip does, and each core takes a share.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -53,7 +54,7 @@ class ChipEvaluator:
         if chip.device.cells_are_exact:
             seeds = seeds[:1] * cores()  # one chip: what it does to one image is independent of the others
         seeds = seeds[: max(1, len(split))]  # no share without an image
-        chips = {seed: ProgrammedChip(seed, cache_bytes=cache_bytes // len(set(seeds))) for seed in seeds}
+        chips = {seed: ProgrammedChip(seed, cache_bytes=cache_bytes // len(set(seeds))) for seed in set(seeds)}
         parts = np.array_split(np.arange(len(split)), len(seeds))
         images = split.images.astype(np.float64)
         self._shares = [

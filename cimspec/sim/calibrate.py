@@ -41,7 +41,7 @@ class Histogram:
 
     @classmethod
     def of(cls, sums: npt.NDArray[Any]) -> "Histogram":
-        """The histogram of some sums, which are whole numbers of any type."""
+        """The histogram of some sums: whole numbers, int64 or float32 below 2^24."""
         low = int(sums.min(initial=0))
         if int(sums.max(initial=0)) - low > LONGEST_COUNT:
             return cls(*np.unique(sums.astype(np.int64), return_counts=True))

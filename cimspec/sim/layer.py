@@ -28,7 +28,7 @@ from cimspec.sim.threads import share
 IntArray = npt.NDArray[Any]
 
 CHUNK_PRODUCTS = 1 << 17
-"""Products of a chunk of vectors, about: sums of so many stay in the second-level cache."""
+"""Products of a chunk of vectors, about: their sums stay in the second-level cache."""
 
 FEWEST_VECTORS, GOOD_VECTORS, MOST_VECTORS = 64, 512, 2048
 """In a chunk."""
@@ -96,7 +96,8 @@ class ProductLayer:
         size = min(MOST_VECTORS, CHUNK_PRODUCTS // self.layout.outputs)
         if threads > 1:
             # Twice as many as threads, as one that begins late does less; but short chunks take longer for each vector.
-            size = min(size, max(ceil_divide(vectors, 2 * threads), min(GOOD_VECTORS, ceil_divide(vectors, threads))))
+            shared = max(ceil_divide(vectors, 2 * threads), min(GOOD_VECTORS, ceil_divide(vectors, threads)))
+            size = min(size, ceil_divide(shared, FEWEST_VECTORS) * FEWEST_VECTORS)
         return max(FEWEST_VECTORS, size // FEWEST_VECTORS * FEWEST_VECTORS)
 
     def _ready(self, engine: Engine, shortcut: bool, instructions: str, vectors: int) -> Prepared:

@@ -20,6 +20,7 @@ from tests.quant.nets import random_images, random_weights, residual_net
 LOSSLESS = Adc(bits=8)
 SHORT = Adc(bits=4, range=AdcRange.CALIBRATED)
 NOISY = Device(program_sigma=0.05, read_sigma=0.02)
+READ_NOISE = Device(read_sigma=0.02)
 
 
 def make_chip(adc: Adc, device: Device | None = None) -> Chip:
@@ -69,7 +70,7 @@ def test_on_a_chip_that_loses_nothing_it_is_the_integer_network(tables: Tables, 
 
 
 @pytest.mark.parametrize("crossbars", [None, 30], ids=["reloaded", "resident"])
-@pytest.mark.parametrize("device", [Device(), NOISY], ids=["ideal cells", "noisy cells"])
+@pytest.mark.parametrize("device", [Device(), READ_NOISE, NOISY], ids=["ideal cells", "read noise", "noisy cells"])
 def test_each_chip_executes_the_program_on_its_share_of_the_images(
     tables: Tables, split: Split, device: Device, crossbars: int | None
 ):
@@ -85,7 +86,7 @@ def test_each_chip_executes_the_program_on_its_share_of_the_images(
         program = compile_program(tables.graph, policy, chip)
         scales = {layer.name: ranges.full_scale(program, layer) for layer in program.layers}
         program = with_full_scales(program, {name: scale for name, scale in scales.items() if scale})
-        shares = [range(11)] if device.is_ideal else [range(6), range(6, 11)]
+        shares = [range(11)] if device.cells_are_exact else [range(6), range(6, 11)]
         expected = [
             Machine.of(program, constants, seed=seed).run(
                 split.images[share.start : share.stop].astype(np.float64), first_input=share.start
@@ -120,7 +121,7 @@ def test_there_is_no_chip_without_an_image(tables: Tables, split: Split):
     assert evaluator.outputs(tables.graph.uniform(4, 4)).shape == (1, 10)
 
 
-@pytest.mark.parametrize("device", [Device(), NOISY], ids=["ideal", "noisy"])
+@pytest.mark.parametrize("device", [Device(), READ_NOISE, NOISY], ids=["ideal", "read noise", "noisy"])
 def test_the_number_of_threads_changes_no_result(monkeypatch, tables: Tables, split: Split, device: Device):
     chip = make_chip(SHORT, device)
     (policy,) = random_policies(tables, 1)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cimspec.sim.adc import Converter
-from cimspec.sim.scaling import LARGEST_SHIFT, Scaling, Term, scaling
+from cimspec.sim.scaling import LARGEST_SHIFT, UNLIMITED, Scaling, Term, scaling
 from cimspec.spec.chip import AdcStep, Rounding
 
 
@@ -56,9 +56,11 @@ def test_ranges_far_beyond_the_sums_are_answered_at_once():
 
 
 def test_shifts_are_those_that_the_kernels_take():
-    converter = Converter(0.0, 874395.0, 2, AdcStep.POWER_OF_TWO, Rounding.HALF_UP)  # a step of 2^19
-    found = scaling(converter, 0, 2)
-    assert found is None or found.shift <= LARGEST_SHIFT + sum(term.shift for term in found.terms)
+    steps = {bits: Converter(0.0, 3.0 * 2**18, bits, AdcStep.POWER_OF_TWO, Rounding.HALF_UP) for bits in (2, 3)}
+    assert (steps[2].lsb, steps[3].lsb) == (2**18, 2**17)
+    # All codes are 0, and terms whose product is about a power of two would do; the shift of 18 is one too much.
+    assert scaling(steps[2], 0, 2) is None
+    assert scaling(steps[3], 0, 2) == Scaling(0, LARGEST_SHIFT, -UNLIMITED, UNLIMITED, ())
 
 
 @given(

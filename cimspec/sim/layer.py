@@ -30,7 +30,7 @@ IntArray = npt.NDArray[Any]
 CHUNK_PRODUCTS = 1 << 17
 """Products of a chunk of vectors, about: their sums stay in the second-level cache."""
 
-FEWEST_VECTORS, GOOD_VECTORS, MOST_VECTORS = 64, 512, 2048
+FEWEST_VECTORS, MOST_VECTORS = 64, 512
 """In a chunk."""
 
 
@@ -93,11 +93,9 @@ class ProductLayer:
         return total
 
     def _chunk_size(self, vectors: int, threads: int) -> int:
-        size = min(MOST_VECTORS, CHUNK_PRODUCTS // self.layout.outputs)
-        if threads > 1:
-            # Twice as many as threads, as one that begins late does less; but short chunks take longer for each vector.
-            shared = max(ceil_divide(vectors, 2 * threads), min(GOOD_VECTORS, ceil_divide(vectors, threads)))
-            size = min(size, ceil_divide(shared, FEWEST_VECTORS) * FEWEST_VECTORS)
+        # Few vectors: one chunk for each thread, as shorter ones take longer for each vector.
+        shared = ceil_divide(ceil_divide(vectors, threads), FEWEST_VECTORS) * FEWEST_VECTORS
+        size = min(MOST_VECTORS, CHUNK_PRODUCTS // self.layout.outputs, shared)
         return max(FEWEST_VECTORS, size // FEWEST_VECTORS * FEWEST_VECTORS)
 
     def _ready(self, engine: Engine, shortcut: bool, instructions: str, vectors: int) -> Prepared:

@@ -105,6 +105,9 @@ FORMATS = {
 # Lines from which on looking sums up pays: with fewer, tables take longer to make than 16-bit dot products.
 cdef Py_ssize_t FEWEST_SUMMED_LINES = 128
 
+# Vectors whose inputs are packed together: those of more take too much memory.
+cdef Py_ssize_t MOST_PACKED = 512
+
 # Of adders: offsets of rows' planes have 16 bits, sums 18, and scaled ones 40.
 cdef int32_t MOST_ADDED_ROWS = 1023
 cdef int32_t MOST_SCALED_BITS = 22
@@ -135,6 +138,20 @@ cdef struct cim_job:
     cim_row_set set
     cim_inputs inputs
     cim_multiply multiply
+
+
+cdef int run_job(const cim_job* job, int32_t* sums, Py_ssize_t stride) noexcept nogil:
+    """Some vectors after the other."""
+    cdef cim_inputs part = job.inputs
+    cdef Py_ssize_t first = 0
+    cdef int status = 0
+    while first < job.inputs.vectors and not status:
+        part.vectors = min(MOST_PACKED, job.inputs.vectors - first)
+        part.origins, part.first_vector = job.inputs.origins + first, job.inputs.first_vector + <uint64_t>first
+        part.input_sums = job.inputs.input_sums + first if job.inputs.input_sums else NULL
+        status = job.multiply(&job.set, &part, sums + first * stride, stride)
+        first += MOST_PACKED
+    return status
 
 
 cdef class RowSet:
@@ -420,7 +437,7 @@ def multiply_all(
         if sums.shape[0]:
             with nogil:
                 for index in range(count):
-                    status |= jobs[index].multiply(&jobs[index].set, &jobs[index].inputs, &sums[0, 0], sums.shape[1])
+                    status |= run_job(&jobs[index], &sums[0, 0], sums.shape[1])
     finally:
         free(jobs)
     if status:

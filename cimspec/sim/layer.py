@@ -30,8 +30,11 @@ IntArray = npt.NDArray[Any]
 CHUNK_PRODUCTS = 1 << 17
 """Products of a chunk of vectors, about: their sums stay in the second-level cache."""
 
-FEWEST_VECTORS, MOST_VECTORS = 64, 512
+FEWEST_VECTORS, MOST_VECTORS = 64, 2048
 """In a chunk."""
+
+MOST_IN_NUMPY = 512
+"""In a chunk that numpy computes; the kernels pack fewer vectors at a time themselves."""
 
 
 class Engine(StrEnum):
@@ -87,15 +90,17 @@ class ProductLayer:
                 each.add(instructions, own, total[chunk], input_sums)
             self._take_offsets_off(prepared, own, input_sums, total[chunk])
 
-        size = self._chunk_size(vectors, threads)
+        in_numpy = any(isinstance(each, NumpyRows) for each in prepared.rows)
+        most = min(MOST_VECTORS, MOST_IN_NUMPY) if in_numpy else MOST_VECTORS
+        size = self._chunk_size(vectors, threads, most)
         chunks = [slice(start, min(vectors, start + size)) for start in range(0, vectors, size)]
         share(run, chunks, min(threads, len(chunks)))
         return total
 
-    def _chunk_size(self, vectors: int, threads: int) -> int:
+    def _chunk_size(self, vectors: int, threads: int, most: int) -> int:
         # Few vectors: one chunk for each thread, as shorter ones take longer for each vector.
         shared = ceil_divide(ceil_divide(vectors, threads), FEWEST_VECTORS) * FEWEST_VECTORS
-        size = min(MOST_VECTORS, CHUNK_PRODUCTS // self.layout.outputs, shared)
+        size = min(most, CHUNK_PRODUCTS // self.layout.outputs, shared)
         return max(FEWEST_VECTORS, size // FEWEST_VECTORS * FEWEST_VECTORS)
 
     def _ready(self, engine: Engine, shortcut: bool, instructions: str, vectors: int) -> Prepared:

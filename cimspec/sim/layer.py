@@ -30,7 +30,7 @@ IntArray = npt.NDArray[Any]
 CHUNK_PRODUCTS = 1 << 17
 """Products of a chunk of vectors, about: their sums stay in the second-level cache."""
 
-FEWEST_VECTORS, MOST_VECTORS = 64, 2048
+FEWEST_VECTORS, MOST_VECTORS = 64, 1024
 """In a chunk."""
 
 MOST_IN_NUMPY = 512

@@ -141,7 +141,7 @@ cdef struct cim_job:
 
 
 cdef int run_job(const cim_job* job, int32_t* sums, Py_ssize_t stride) noexcept nogil:
-    """Some vectors after the other."""
+    """A product, MOST_PACKED vectors at a time. Returns what its function does: 0, or 1 where memory is lacking."""
     cdef cim_inputs part = job.inputs
     cdef Py_ssize_t first = 0
     cdef int status = 0

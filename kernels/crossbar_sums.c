@@ -55,7 +55,8 @@ CIM_TARGET static void widen_indices(const cim_row_set *set, const uint8_t *narr
     for (int block = 0; block < BLOCKS; block++)
         for (int32_t first = 0; first < set->steps; first += STEPS) {
             const int32_t steps = steps_of_batch(set, first);
-            __m512i *to = wide + ((block / own->together * own->together) * set->steps + first * own->together) * own->groups;
+            const ptrdiff_t before = block / own->together * own->together * set->steps + first * own->together;
+            __m512i *to = wide + before * own->groups;
             for (ptrdiff_t group = 0; group < groups; group += 2)
                 for (int32_t step = 0; step < steps; step++) {
                     const uint8_t *from = narrow + ((first * groups + group * STEPS + step) * LANES + block * BLOCK);
@@ -145,7 +146,8 @@ int cim_multiply_sums(const cim_row_set *set, const cim_inputs *in, int32_t *sum
     const size_t index_bytes = sets * BLOCKS * groups * steps * sizeof(__m512i);
     const size_t columns = noisy ? CIM_GROUP : CIM_INTEGERS * (size_t)set->planes;
     const size_t table_bytes = columns * groups * 2 * sizeof(__m512i);
-    const size_t room_bytes = (noisy ? BLOCK * (size_t)blocks_together(set->steps) * steps * CIM_GROUP : CIM_INTEGERS * LANES) * sizeof(int32_t);
+    const size_t noisy_room = BLOCK * (size_t)blocks_together(set->steps) * steps * CIM_GROUP;
+    const size_t room_bytes = (noisy ? noisy_room : CIM_INTEGERS * LANES) * sizeof(int32_t);
     const size_t narrow_bytes = batches * 2 * groups * STEPS * LANES;
     const size_t square_bytes = noisy ? sets * LANES * steps * sizeof(int32_t) : 0;
     uint8_t *held = malloc(index_bytes + table_bytes + room_bytes + narrow_bytes + square_bytes + 3 * rows * LANES + 64);

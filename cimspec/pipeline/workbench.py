@@ -7,7 +7,7 @@ seen, what it found looks better than it is. `test_correct` is called at the end
 Where the chip's ADC or its cells lose something, the search looks at policies on the simulated chip, and fine-tuning
 meets its errors; which chips are drawn for what says drawn_chips.py.
 
-Candidates are made in the background, one on each core: those that are needed in any case while the search goes on.
+Candidates are made in the background, on all cores: those that are needed in any case while the search goes on.
 """
 
 import hashlib
@@ -74,6 +74,10 @@ CHIP_SHARE = 0.5
 CALIBRATION_IMAGES = 256
 """Training images that ADC ranges are taken from before networks are fine-tuned, and to compare networks."""
 
+SPARE_WORKERS = 1
+"""Candidates in the making beyond one for each core: two cores make three side by side in the time of one and a half,
+and one after the other in that of two. `is_idle` knows nothing of it, so no candidate is made early for its sake."""
+
 WEIGHTS_FILE = "weights.safetensors"
 """Of trained weights, in the folder of a run; a spec takes them up with `weights = "..."`."""
 
@@ -116,7 +120,7 @@ class Workbench:
     progress: Progress
     device: torch.device = CPU
     warnings: tuple[Diagnostic, ...] = ()  # about the data
-    _workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(cores()))
+    _workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(cores() + SPARE_WORKERS))
     _candidates: dict[Policy, Future[Candidate]] = field(default_factory=dict)
     _floor: float | None = None
 

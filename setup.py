@@ -13,8 +13,11 @@ from setuptools import Extension, setup
 
 CHECKED = os.environ.get("CIMSPEC_CHECKED_KERNELS") == "1"
 # Fused multiply-add rounds once where the definition rounds twice, so contraction stays off. Floating-point flags are
-# never read: compilers need not keep them, which lets them widen loops with comparisons.
-FLAGS = [] if sys.platform == "win32" else ["-O3", "-ffp-contract=off", "-fno-trapping-math", "-fno-math-errno"]
+# never read: compilers need not keep them, which lets them widen loops with comparisons. Jumps through tables are slow
+# where processors are kept from predicting them.
+FLAGS = ["-O3", "-ffp-contract=off", "-fno-trapping-math", "-fno-math-errno", "-fno-jump-tables"]
+if sys.platform == "win32":
+    FLAGS = []
 LINK_FLAGS = []
 if os.environ.get("CIMSPEC_SANITIZED_KERNELS") == "1":
     LINK_FLAGS = ["-fsanitize=address,undefined"]

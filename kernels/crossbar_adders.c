@@ -26,6 +26,11 @@ INLINE cim_vector carry_of(cim_vector a, cim_vector b, cim_vector c)
     return _mm512_ternarylogic_epi64(a, b, c, 0xE8);
 }
 
+INLINE cim_vector borrow_of(cim_vector a, cim_vector b, cim_vector c)
+{
+    return _mm512_ternarylogic_epi64(a, b, c, 0x8E);
+}
+
 INLINE cim_vector chosen(cim_vector bits, cim_vector ones, cim_vector zeros)
 {
     return _mm512_ternarylogic_epi64(bits, ones, zeros, 0xCA);

@@ -111,3 +111,24 @@ def test_any_number_of_lines_and_rows_can_be_looked_up(rows, read_sigma):
     for vectors in (1, 3, 25, 26, 27, 29, 32, 33, 52, 61):
         found = layer.products(flat_inputs(inputs[:vectors]))
         assert np.array_equal(found, expected[:vectors]), vectors
+
+
+@pytest.mark.parametrize("encoding", [Encoding.OFFSET, Encoding.DIFFERENTIAL_COLUMNS])
+@pytest.mark.parametrize("cell_bits", [1, 2, 3, 4])
+@pytest.mark.parametrize("rows", [1, 7, 31, 33, 64, 255, 700, 1023])
+def test_sums_of_any_distribution_of_cells_are_exact(encoding, cell_bits, rows):
+    # Columns of one value, of few values that are not 0, and of all values: their digits are counted from 0 or from 2.
+    crossbar = Crossbar(
+        rows=rows, columns=64, cell_bits=cell_bits, encoding=encoding, write_latency_ns=1.0, read_latency_ns=1.0
+    )
+    chip = Chip(name="c", crossbar=crossbar, adc=Adc(bits=8, step=AdcStep.POWER_OF_TWO))
+    rng = np.random.default_rng(rows)
+    same = np.repeat(np.array([-127, -86, -44, -1, 0, 8, 42, 85, 127])[:, None], rows, axis=1)
+    mixed = rng.integers(-127, 127, (9, rows), endpoint=True)
+    sparse = np.where(rng.random(mixed.shape) < 0.1, mixed, 0)
+    weights = np.concatenate([same, mixed, sparse, same | mixed, np.maximum(same & mixed, -127)])
+    inputs = rng.integers(0, 255, (70, rows), endpoint=True)
+    inputs[0], inputs[1] = 0, 255
+    options = {"weight_bits": 8, "activation_bits": 8, "signed_inputs": False, "full_scale": None}
+    expected = reference_mvm(chip, weights, inputs, **options)
+    assert np.array_equal(mvm(chip, weights, inputs, **options), expected)

@@ -5,13 +5,14 @@ Where 32 bits do not hold what can come up, `kernel_rows` returns None, and nump
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cimspec.compiler.slicing import Part, Sign, has_sign, largest_input
+from cimspec.compiler.slicing import Part, Sign, ceil_divide, has_sign, largest_input
 from cimspec.sim.adc import Converter
 from cimspec.sim.packing import FEWEST_LOOKED_UP, Extent, Form, fastest_form, kernels, pack_planes
 from cimspec.sim.planes import Plane
@@ -82,6 +83,13 @@ class KernelRows:
         constants, largest = self.constants + other.constants, self.largest + other.largest
         suits_any = self.suits_any and other.suits_any
         return KernelRows(self.parts + other.parts, self.lsb, constants, largest, suits_any)
+
+    def split(self, count: int) -> tuple["KernelRows", ...]:
+        """The same in `count` shares that add up to it."""
+        size = ceil_divide(len(self.parts), count)
+        shares = (self.parts[start : start + size] for start in range(0, len(self.parts), size))
+        constants = chain([self.constants], repeat(np.zeros_like(self.constants)))
+        return tuple(replace(self, parts=own, constants=zeros) for own, zeros in zip(shares, constants, strict=False))
 
     def add(self, instructions: str, inputs: Inputs, total: IntArray, input_sums: IntArray) -> None:
         """Add what these rows contribute to `total` [vectors, outputs], and inputs that count to `input_sums`."""

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from cimspec.compiler.layout import Layout
 from cimspec.compiler.slicing import ceil_divide
 from cimspec.sim.adc import off_level
-from cimspec.sim.kernel_rows import NumpyRows, Rows
+from cimspec.sim.kernel_rows import KernelRows, NumpyRows, Rows
 from cimspec.sim.packing import FEWEST_LOOKED_UP, instruction_set
 from cimspec.sim.prepare import prepared_rows
 from cimspec.sim.programmed import ProgrammedRows
@@ -37,6 +37,13 @@ MOST_IN_NUMPY = 512
 """In a chunk that numpy computes; the kernels pack fewer vectors at a time themselves."""
 
 
+FEWEST_FOR_ALL_ROWS = 512
+"""Vectors for a thread; of fewer, threads share the sets of rows: the kernels read cells once for so many vectors."""
+
+FEWEST_SETS = 4
+"""Of rows for a thread, if threads share them: some take longer than others."""
+
+
 class Engine(StrEnum):
     """Who computes products."""
 
@@ -51,6 +58,14 @@ class Prepared:
     rows: tuple[Rows, ...]
     empty: tuple[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]], ...]
     """Of sets whose empty cells conduct: the inputs that drive their rows, and what codes are multiplied by."""
+
+    def shared(self, threads: int) -> tuple[tuple[Rows, ...], ...]:
+        """The rows in a share for each thread, if that is worth it; sums of integers do not depend on their order."""
+        match self.rows:
+            case (KernelRows() as rows,) if threads > 1 and len(rows.parts) >= FEWEST_SETS * threads:
+                return tuple((own,) for own in rows.split(threads))
+            case _:
+                return ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,22 +95,36 @@ class ProductLayer:
         `shortcut` computes rows whose ADC loses nothing as plain products: the same bits, in less time.
         """
         vectors = len(inputs.origins)
-        total = np.zeros((vectors, self.layout.outputs), np.int64 if self.is_integer else np.float64)
         instructions = instruction_set() if engine is Engine.KERNEL else ""
         prepared = self._ready(engine, shortcut, instructions, vectors)
+        groups = prepared.shared(threads) if self.is_integer and vectors < threads * FEWEST_FOR_ALL_ROWS else ()
+        groups = groups or (prepared.rows,)
+        kind = np.int64 if self.is_integer else np.float64
+        totals: list[IntArray] = [np.zeros((vectors, self.layout.outputs), kind) for _ in groups]
+        input_sums = np.zeros((len(groups), vectors), np.int64)
 
-        def run(chunk: slice) -> None:
-            own, input_sums = inputs.part(chunk), np.zeros(chunk.stop - chunk.start, np.int64)
-            for each in prepared.rows:
-                each.add(instructions, own, total[chunk], input_sums)
-            self._take_offsets_off(prepared, own, input_sums, total[chunk])
+        def add(task: tuple[slice, int]) -> None:
+            chunk, group = task
+            own = inputs.part(chunk)
+            for each in groups[group]:
+                each.add(instructions, own, totals[group][chunk], input_sums[group, chunk])
+            if len(groups) == 1:
+                finish(chunk)
+
+        def finish(chunk: slice) -> None:
+            for other in totals[1:]:
+                totals[0][chunk] += other[chunk]
+            self._take_offsets_off(prepared, inputs.part(chunk), input_sums[:, chunk].sum(axis=0), totals[0][chunk])
 
         in_numpy = any(isinstance(each, NumpyRows) for each in prepared.rows)
         most = min(MOST_VECTORS, MOST_IN_NUMPY) if in_numpy else MOST_VECTORS
-        size = self._chunk_size(vectors, threads, most)
+        size = self._chunk_size(vectors, threads if len(groups) == 1 else 1, most)
         chunks = [slice(start, min(vectors, start + size)) for start in range(0, vectors, size)]
-        share(run, chunks, min(threads, len(chunks)))
-        return total
+        tasks = [(chunk, group) for chunk in chunks for group in range(len(groups))]
+        share(add, tasks, min(threads, len(tasks)))
+        if len(groups) > 1:
+            share(finish, chunks, min(threads, len(chunks)))
+        return totals[0]
 
     def _chunk_size(self, vectors: int, threads: int, most: int) -> int:
         # Few vectors: one chunk for each thread, as shorter ones take longer for each vector.

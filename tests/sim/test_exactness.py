@@ -132,3 +132,21 @@ def test_sums_of_any_distribution_of_cells_are_exact(encoding, cell_bits, rows):
     options = {"weight_bits": 8, "activation_bits": 8, "signed_inputs": False, "full_scale": None}
     expected = reference_mvm(chip, weights, inputs, **options)
     assert np.array_equal(mvm(chip, weights, inputs, **options), expected)
+
+
+@pytest.mark.parametrize("unit_column", [False, True])
+@pytest.mark.parametrize("encoding", Encoding)
+def test_threads_that_share_sets_of_rows_add_up_the_same(encoding, unit_column):
+    crossbar = Crossbar(
+        rows=8, columns=64, cell_bits=2, encoding=encoding, unit_column=unit_column and encoding is Encoding.OFFSET,
+        write_latency_ns=1.0, read_latency_ns=1.0,
+    )  # fmt: skip
+    chip = Chip(name="c", crossbar=crossbar, adc=Adc(bits=3))
+    rng = np.random.default_rng(0)
+    weights = rng.integers(-7, 7, (21, 100), endpoint=True)  # 13 sets of rows
+    inputs = rng.integers(0, 15, (70, 100), endpoint=True)
+    options = {"weight_bits": 4, "activation_bits": 4, "signed_inputs": False, "full_scale": None}
+    expected = reference_mvm(chip, weights, inputs, **options)
+    layer = ProductLayer(ProgrammedRows(Layout(chip, 100, 21, 4), weights, input_steps(chip, 4, False), None))
+    for threads in (1, 2, 3, 4):
+        assert np.array_equal(layer.products(flat_inputs(inputs), threads=threads), expected), threads

@@ -58,8 +58,8 @@ FORMS = {
     "avx512": {1: ("adders", 1), 2: ("adders", 1.5), 4: ("adders", 3)},
     "avx2": {1: ("nibbles", 1), 2: ("nibbles", 1), 4: ("nibbles", 2)},
 }
-"""Of cells, by their bits: what adds them up, and in how many passes. Adders take half of the rows in one: those that have
-a bit set; of two bits at a time, three quarters."""
+"""Of cells, by their bits: what adds them up, and in how many passes. In one pass adders take half of the rows, those
+that have a bit set; of two bits at a time, three quarters."""
 
 OTHER_FORMS = {"noise": {"amx_bytes": 2, "sums": 1}, "lossless": {"amx_bytes": 1, "bytes": 1, "words": 1}}
 """Of sections, by a word of their titles: the first form that there is, and its passes."""

@@ -1,8 +1,7 @@
 /* Sums of planes of bits, by carry-save adders. To be included by crossbar_adders.h.
 
    A full adder takes three planes of one weight to one of it and one of twice as much; to subtract two planes, it borrows
-   instead of carrying. Of the two, or two hundred, instructions that gcc finds for the functions below, none leaves the
-   registers for sums of up to 14 planes. */
+   instead of carrying. Sums stay in registers: there is one function for each number of their planes. */
 
 /* Planes of a sum: crossbar.pyx lets no more pass. */
 #define MOST_WIDTH 18

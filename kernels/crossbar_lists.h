@@ -48,22 +48,22 @@ CIM_TARGET static int32_t list_column(const cim_row_set *set, const uint8_t *cel
     const ptrdiff_t plane_bytes = cim_column_bytes(set->format, rows, 1, 1);
     int32_t start = 0;
     for (int32_t bit = set->cell_bits - 1; bit >= 0; bit--) {
-        const uint8_t *high = cells + bit * plane_bytes, *low = high - plane_bytes;
-        const int32_t sign = set->cell_bits;
+        const uint8_t *own = cells + bit * plane_bytes;
         if (set->signs == 2) {
-            const uint8_t *minus = high + sign * plane_bytes;
+            const uint8_t *minus = own + set->cell_bits * plane_bytes;
             *list = list_rows(minus, 0, minus, 0, rows, *list, (*counts)++);
-            *list = list_rows(high, 0, high, 0, rows, *list, (*counts)++);
-        } else if (bit % 2 && is_shorter_from_two(high, low, rows)) {
-            *list = list_rows(high, turned, low, turned, rows, *list, (*counts)++);
+            *list = list_rows(own, 0, own, 0, rows, *list, (*counts)++);
+        } else if (bit % 2 && is_shorter_from_two(own, own - plane_bytes, rows)) {
+            const uint8_t *low = own - plane_bytes;
+            *list = list_rows(own, turned, low, turned, rows, *list, (*counts)++); /* 0: two to be taken off */
             *(*counts)++ = 0;
-            *list = list_rows(high, turned, low, 0, rows, *list, (*counts)++);
-            *list = list_rows(high, 0, low, 0, rows, *list, (*counts)++);
+            *list = list_rows(own, turned, low, 0, rows, *list, (*counts)++); /* 1: one */
+            *list = list_rows(own, 0, low, 0, rows, *list, (*counts)++);      /* 3: one to be added */
             start |= 1 << bit / 2;
             bit--;
         } else {
             *(*counts)++ = 0;
-            *list = list_rows(high, 0, high, 0, rows, *list, (*counts)++);
+            *list = list_rows(own, 0, own, 0, rows, *list, (*counts)++);
         }
     }
     return start;

@@ -45,7 +45,7 @@ def soft_error(outputs: Tensor, float_outputs: Tensor, labels: Tensor) -> float:
 
     The width is `SOFTNESS` of the float network's mean margin. Errors on few images are a coarse count, which says
     nothing of images that are nearly lost; this says so, and changes with every bit. It predicts which policies keep
-    an accuracy far better than the divergence does.
+    an accuracy better than the divergence does (`benchmarks/prediction.py`).
     """
     width = SOFTNESS * float(margins(float_outputs, labels).abs().mean()) + SMALLEST_WIDTH
     return float(torch.sigmoid(-margins(outputs, labels) / width).mean())

@@ -1,6 +1,6 @@
 """Crossbar products beside numpy and torch, in one process, taking turns.
 
-    python benchmarks/mvm.py [--quick] [--only TEXT] [--cells 1 2 4] [--json] [--rounds 5]
+    python benchmarks/mvm.py [--quick] [--only TEXT] [--cells 1 2 4] [--json] [--rounds 5] [--fastest]
 
 8-bit weights and unsigned 8-bit inputs applied one bit at a time, ADCs of 8 bits. Packing weights is not timed, cutting
 inputs into steps is. A slice product is one cell times one input bit: vectors * inputs * outputs * slices * steps of
@@ -11,10 +11,10 @@ import argparse
 import importlib.util
 import json
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from statistics import geometric_mean
+from statistics import geometric_mean, median
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,9 @@ BITS, STEPS = 8, 8
 NOISY = Device(program_sigma=0.05, read_sigma=0.01)
 PEERS = ("simulator", "aihwkit")
 """Modules of CrossSim and of the IBM analog hardware acceleration kit."""
+
+Take = Callable[[Mapping[str, Callable[[], object]]], dict[str, float]]
+"""Takes the wall times of contestants, s."""
 
 REQUIRED = {
     "torch int8": {1: (6, 8), 2: (3, 4), 4: (2, 3)},
@@ -128,27 +131,26 @@ def tuned(make: Callable[[Work, int], Callable[[Any], Any]], work: Work, vectors
     return fastest(candidates)
 
 
-def main_rates(case: Case, rounds: int) -> dict[str, float]:
+def main_rates(case: Case, take: Take) -> dict[str, float]:
     """Slice products per second of everyone, in 10^9."""
     ours = Ours(case, case.chip())
     converter = next(ours.layer.programmed.converters())
     weights, vectors = case.data()
     work = Work(weights, case.rows, case.cell_bits, converter.lsb, case.step is AdcStep.POWER_OF_TWO)
     expected = ours()
-    times = interleaved(
+    times = take(
         {
             "ours": ours,
             "2 threads": partial(ours, 2),
             "torch int8": tuned(torch_integer_product, work, vectors, expected),
             "torch": tuned(torch_product, work, vectors, expected),
             "numpy": tuned(numpy_product, work, vectors, expected),
-        },
-        rounds,
+        }
     )
     return {name: ours.work / time / 1e9 for name, time in times.items()}
 
 
-def differential_rates(case: Case, rounds: int) -> dict[str, float]:
+def differential_rates(case: Case, take: Take) -> dict[str, float]:
     """Of differential columns, both of them counted, and of pairs subtracted before the ADC, counted once."""
     contestants = {
         "offset": Ours(case, case.chip()),
@@ -157,11 +159,11 @@ def differential_rates(case: Case, rounds: int) -> dict[str, float]:
     }
     for contestant in contestants.values():
         contestant()
-    times = interleaved(contestants, rounds)
+    times = take(contestants)
     return {name: contestants[name].work / time / 1e9 for name, time in times.items()}
 
 
-def noisy_rates(case: Case, rounds: int) -> dict[str, float]:
+def noisy_rates(case: Case, take: Take) -> dict[str, float]:
     """With programming error and read noise."""
     ours = Ours(case, case.chip(noisy=True))
     weights, vectors = case.data()
@@ -169,22 +171,18 @@ def noisy_rates(case: Case, rounds: int) -> dict[str, float]:
     work = Work(weights, case.rows, case.cell_bits, lsb, case.step is AdcStep.POWER_OF_TWO)
     make = partial(noisy_numpy_product, program_sigma=NOISY.program_sigma, read_sigma=NOISY.read_sigma, seed=0)
     ours()
-    times = interleaved(
-        {"ours": ours, "2 threads": partial(ours, 2), "numpy, noisy": tuned(make, work, vectors, None)}, rounds
-    )
+    times = take({"ours": ours, "2 threads": partial(ours, 2), "numpy, noisy": tuned(make, work, vectors, None)})
     return {name: ours.work / time / 1e9 for name, time in times.items()}
 
 
-def lossless_rates(case: Case, rounds: int) -> dict[str, float]:
+def lossless_rates(case: Case, take: Take) -> dict[str, float]:
     """Products of 8-bit integers per second, where the ADC loses nothing."""
     ours = Ours(case, case.chip(adc_bits=16), shortcut=True)
     weights, vectors = case.data()
     assert np.array_equal(ours(), vectors.astype(np.int64) @ weights.T)
     left, right = vectors.astype(np.float32), np.ascontiguousarray(weights.T.astype(np.float32))
     torch_left, torch_right = torch.from_numpy(left), torch.from_numpy(right)
-    times = interleaved(
-        {"ours": ours, "torch": lambda: torch_left @ torch_right, "numpy": lambda: left @ right}, rounds
-    )
+    times = take({"ours": ours, "torch": lambda: torch_left @ torch_right, "numpy": lambda: left @ right})
     return {name: case.vectors * case.inputs * case.outputs / time / 1e9 for name, time in times.items()}
 
 
@@ -198,7 +196,7 @@ class Section:
     title: str
     base: str
     cases: tuple[Case, ...]
-    measure: Callable[[Case, int], dict[str, float]]
+    measure: Callable[[Case, Take], dict[str, float]]
 
 
 def sections(quick: bool, cells: Sequence[int]) -> Iterator[Section]:
@@ -221,11 +219,11 @@ def ratio(name: str, rates: dict[str, float], base: str) -> float:
     return rates[name] / rates[base] if is_ours else rates[base] / rates[name]
 
 
-def run(section: Section, rounds: int, console: Console) -> list[dict[str, Any]]:
+def run(section: Section, take: Take, console: Console) -> list[dict[str, Any]]:
     """Measure a section and print it, one line a case, then geometric means by cell bits."""
     results = []
     for case in section.cases:
-        rates = section.measure(case, rounds)
+        rates = section.measure(case, take)
         ratios = {name: ratio(name, rates, section.base) for name in rates if name != section.base}
         results.append({"section": section.title, **asdict(case), "rates": rates, "ratios": ratios})
     names = list(results[0]["rates"])
@@ -289,13 +287,15 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--cells", type=int, nargs="+", choices=CELL_BITS, default=CELL_BITS, help="bits of cells")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--fastest", action="store_true", help="of the rounds, not their median: on a busy machine")
     parser.add_argument("--only", default="", metavar="TEXT", help="sections whose title has this text")
     arguments = parser.parse_args()
+    take = partial(interleaved, rounds=arguments.rounds, taken=min if arguments.fastest else median)
     torch.set_num_threads(1)
     console = Console(width=160, highlight=False, stderr=arguments.json)
     console.print(f"{platform.processor() or platform.machine()}, numpy {np.__version__}, torch {torch.__version__}")
     chosen = [section for section in sections(arguments.quick, arguments.cells) if arguments.only in section.title]
-    results = [each for section in chosen for each in run(section, arguments.rounds, console)]
+    results = [each for section in chosen for each in run(section, take, console)]
     console.print()
     for line in shares_of_peak(results):
         console.print(line)

@@ -5,7 +5,7 @@
 
 #define REGISTERS                                                                                                      \
     "zmm0", "zmm1", "zmm2", "zmm3", "zmm4", "zmm5", "zmm6", "zmm7", "zmm8", "zmm9", "zmm10", "zmm11", "zmm12",         \
-        "zmm13", "zmm14", "zmm15", "zmm16", "zmm17", "cc"
+        "zmm13", "zmm14", "zmm15", "zmm16", "zmm17", "zmm18", "cc"
 
 #define REGISTERS_AVX2                                                                                                 \
     "ymm0", "ymm1", "ymm2", "ymm3", "ymm4", "ymm5", "ymm6", "ymm7", "ymm8", "ymm9", "ymm10", "ymm11", "ymm12",         \
@@ -22,9 +22,10 @@
     "vpandd %%zmm16, %%zmm17, %%zmm" VIA "\n"                                                                          \
     "vpopcntw %%zmm" VIA ", %%zmm" VIA "\n"                                                                            \
     "vpaddw %%zmm" VIA ", %%zmm" TO ", %%zmm" TO "\n"
-#define ADD_BITS(TO, VIA) /* a full adder's parity and carry, each with the other's last */                              \
+#define ADD_BITS(TO, VIA) /* a full adder: the parity of three, and what they carry, which is added the next time */    \
+    "vmovdqa64 %%zmm" TO ", %%zmm18\n"                                                                                 \
     "vpternlogq $0x96, %%zmm16, %%zmm" VIA ", %%zmm" TO "\n"                                                           \
-    "vpternlogq $0xE8, %%zmm17, %%zmm" TO ", %%zmm" VIA "\n"
+    "vpternlogq $0xE8, %%zmm16, %%zmm18, %%zmm" VIA "\n"
 #define LOOK_UP(TO, VIA)                                                                                               \
     "vpermb %%zmm16, %%zmm17, %%zmm" VIA "\n"                                                                          \
     "vpaddb %%zmm" VIA ", %%zmm" TO ", %%zmm" TO "\n"

@@ -29,13 +29,15 @@ def seconds(call: Callable[[], object]) -> float:
     return passed / calls
 
 
-def interleaved(contestants: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median wall time of each, taken in turns (A B C A B C ...), so that what slows the machine slows all."""
+def interleaved(
+    contestants: Mapping[str, Callable[[], object]], rounds: int, taken: Callable[[list[float]], float] = median
+) -> dict[str, float]:
+    """Wall time of each, taken in turns (A B C A B C ...), so that what slows the machine slows all: the median."""
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, call in contestants.items():
             times[name].append(seconds(call))
-    return {name: median(own) for name, own in times.items()}
+    return {name: taken(own) for name, own in times.items()}
 
 
 def fastest(candidates: Iterable[Callable[[], object]], rounds: int = 2) -> Callable[[], object]:

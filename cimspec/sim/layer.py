@@ -36,9 +36,8 @@ FEWEST_VECTORS, MOST_VECTORS = 64, 1024
 MOST_IN_NUMPY = 512
 """In a chunk that numpy computes; the kernels pack fewer vectors at a time themselves."""
 
-
 FEWEST_FOR_ALL_ROWS = 512
-"""Vectors for a thread; of fewer, threads share the sets of rows: the kernels read cells once for so many vectors."""
+"""Vectors for each thread; of fewer, threads share the sets of rows, as the kernels read cells once for so many."""
 
 FEWEST_SETS = 4
 """Of rows for a thread, if threads share them: some take longer than others."""
@@ -65,7 +64,7 @@ class Prepared:
             case (KernelRows() as rows,) if threads > 1 and len(rows.parts) >= FEWEST_SETS * threads:
                 return tuple((own,) for own in rows.split(threads))
             case _:
-                return ()
+                return (self.rows,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +96,8 @@ class ProductLayer:
         vectors = len(inputs.origins)
         instructions = instruction_set() if engine is Engine.KERNEL else ""
         prepared = self._ready(engine, shortcut, instructions, vectors)
-        groups = prepared.shared(threads) if self.is_integer and vectors < threads * FEWEST_FOR_ALL_ROWS else ()
-        groups = groups or (prepared.rows,)
+        few = FEWEST_VECTORS < vectors < threads * FEWEST_FOR_ALL_ROWS
+        groups = prepared.shared(threads) if few and self.is_integer else (prepared.rows,)
         kind = np.int64 if self.is_integer else np.float64
         totals: list[IntArray] = [np.zeros((vectors, self.layout.outputs), kind) for _ in groups]
         input_sums = np.zeros((len(groups), vectors), np.int64)

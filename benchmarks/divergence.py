@@ -30,11 +30,14 @@ from cimspec.report import rows_table
 ROOT = Path(__file__).parents[1]
 TEMPERATURES = (1.0, 2.0, 3.0, 4.0, 6.0)
 
+FEWEST_BITS, MOST_BITS = 3, 5
+"""Of layers of policies that are about as far from the float network as the limits of a search."""
 
-def draw_policies(graph: Graph, count: int, rng: np.random.Generator) -> list[Policy]:
-    """Policies of 3 to 5 bits: about as far from the float network as the limits of a search."""
+
+def draw_policies(graph: Graph, count: int, fewest: int, most: int, rng: np.random.Generator) -> list[Policy]:
+    """Policies whose bits are drawn evenly from `fewest .. most`."""
     names = tuple(layer.name for layer in graph.crossbar_layers)
-    drawn = rng.integers(3, 6, size=(count, len(names), 2)).tolist()
+    drawn = rng.integers(fewest, most, size=(count, len(names), 2), endpoint=True).tolist()
     return [Policy(names, tuple(Precision(*bits) for bits in policy)) for policy in drawn]
 
 
@@ -66,7 +69,8 @@ def main() -> None:
         folded, weights = fold_batch_norm(graph, train_float(graph, data.train, spec.training, seed=arguments.seed))
         images = data.train.images[: spec.training.calibration]
         tables = calibrate(folded, equalize(folded, weights, images), images)
-        policies = draw_policies(tables.graph, arguments.policies, np.random.default_rng(arguments.seed))
+        rng = np.random.default_rng(arguments.seed)
+        policies = draw_policies(tables.graph, arguments.policies, FEWEST_BITS, MOST_BITS, rng)
         for temperature in TEMPERATURES:
             evaluators = [FakeQuantEvaluator(tables, part, temperature) for part in parts]
             kl = np.array([[evaluator.quality(policy).kl for policy in policies] for evaluator in evaluators])

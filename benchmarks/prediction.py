@@ -14,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from divergence import draw_policies
 from rich.console import Console
 from sklearn.linear_model import RidgeCV
 from sklearn.metrics import roc_auc_score
 
 from cimspec import load_spec
-from cimspec.graph import Graph, Policy, Precision
+from cimspec.graph import Policy
 from cimspec.pipeline.workbench import Workbench
 from cimspec.quant.optimize import no_progress
 from cimspec.quant.threads import one_thread
@@ -32,14 +33,9 @@ FEWEST_BITS, MOST_BITS = 2, 8
 PENALTIES = np.logspace(-3, 3, 13)
 
 
-def draw_bits(graph: Graph, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+def bits_of(policies: Sequence[Policy]) -> npt.NDArray[np.int64]:
     """Weight and activation bits: [policies, layers, 2]."""
-    return rng.integers(FEWEST_BITS, MOST_BITS, size=(count, len(graph.crossbar_layers), 2), endpoint=True)
-
-
-def policy_of(graph: Graph, bits: Sequence[Sequence[int]]) -> Policy:
-    """The policy with these bits."""
-    return Policy(tuple(layer.name for layer in graph.crossbar_layers), tuple(Precision(*own) for own in bits))
+    return np.array([[(own.weight_bits, own.activation_bits) for own in policy.precisions] for policy in policies])
 
 
 def area(bits: npt.NDArray[np.int64], values: npt.NDArray[np.float64], keeps: npt.NDArray[np.bool_]) -> float:
@@ -54,9 +50,9 @@ def measured(name: str, seed: int, count: int) -> tuple[npt.NDArray[np.int64], l
     """Bits of some policies, what a search sees of them, and of the 8/8 policy."""
     bench = Workbench.prepare(load_spec(name), seed, None, no_progress)
     with bench:
-        bits = draw_bits(bench.graph, count, np.random.default_rng(seed))
-        scores = [bench.score(policy_of(bench.graph, own)) for own in bits.tolist()]
-        return bits, scores, bench.score(bench.graph.uniform(MOST_BITS, MOST_BITS))
+        policies = draw_policies(bench.graph, count, FEWEST_BITS, MOST_BITS, np.random.default_rng(seed))
+        widest = bench.score(bench.graph.uniform(MOST_BITS, MOST_BITS))
+        return bits_of(policies), [bench.score(policy) for policy in policies], widest
 
 
 def main() -> None:

@@ -115,21 +115,21 @@ class ProductLayer:
                 totals[0][chunk] += other[chunk]
             self._take_offsets_off(prepared, inputs.part(chunk), input_sums[:, chunk].sum(axis=0), totals[0][chunk])
 
-        in_numpy = any(isinstance(each, NumpyRows) for each in prepared.rows)
-        most = min(MOST_VECTORS, MOST_IN_NUMPY) if in_numpy else MOST_VECTORS
-        size = self._chunk_size(vectors, threads if len(groups) == 1 else 1, most)
-        chunks = [slice(start, min(vectors, start + size)) for start in range(0, vectors, size)]
+        chunks = self._chunks(prepared, vectors, threads if len(groups) == 1 else 1)
         tasks = [(chunk, group) for chunk in chunks for group in range(len(groups))]
         share(add, tasks, min(threads, len(tasks)))
         if len(groups) > 1:
             share(finish, chunks, min(threads, len(chunks)))
         return totals[0]
 
-    def _chunk_size(self, vectors: int, threads: int, most: int) -> int:
-        # Few vectors: one chunk for each thread, as shorter ones take longer for each vector.
+    def _chunks(self, prepared: Prepared, vectors: int, threads: int) -> list[slice]:
+        """Of vectors. Few: one chunk for each thread, as shorter ones take longer for each vector."""
+        in_numpy = any(isinstance(each, NumpyRows) for each in prepared.rows)
+        most = min(MOST_VECTORS, MOST_IN_NUMPY) if in_numpy else MOST_VECTORS
         shared = ceil_divide(ceil_divide(vectors, threads), FEWEST_VECTORS) * FEWEST_VECTORS
         size = min(most, CHUNK_PRODUCTS // self.layout.outputs, shared)
-        return max(FEWEST_VECTORS, size // FEWEST_VECTORS * FEWEST_VECTORS)
+        size = max(FEWEST_VECTORS, size // FEWEST_VECTORS * FEWEST_VECTORS)
+        return [slice(start, min(vectors, start + size)) for start in range(0, vectors, size)]
 
     def _ready(self, engine: Engine, shortcut: bool, instructions: str, vectors: int) -> Prepared:
         many = vectors >= FEWEST_LOOKED_UP

@@ -12,6 +12,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "noise.h"
 
@@ -110,7 +111,32 @@ typedef struct {
     const uint8_t *cells;
     const int32_t *factors; /* what codes are multiplied by, for each output of each plane */
     cim_adc adc;
+    /* Of TABLES and NIBBLES, see crossbar_lookup.h. For each factor, what `byte_sums` of `tables_added` start at. */
+    const uint8_t *table_starts;
+    int32_t tables_added, byte_sums, starts_total, cell_centre;
 } cim_row_set;
+
+/* Memory that a thread keeps from one call to the next: to get pages anew takes as long as to fill them a few times. */
+typedef struct {
+    uint8_t *held;
+    size_t bytes;
+} cim_room;
+
+/* So many bytes of it, on a cache line, whatever they hold; or NULL. They are lent until the next call. */
+static inline uint8_t *cim_lend(cim_room *room, size_t bytes)
+{
+#ifdef __SANITIZE_ADDRESS__
+    const int is_enough = 0; /* no byte more than asked for, so that none is read */
+#else
+    const int is_enough = bytes + 64 <= room->bytes;
+#endif
+    if (!is_enough) {
+        free(room->held);
+        room->held = malloc(bytes + 64);
+        room->bytes = room->held ? bytes + 64 : 0;
+    }
+    return room->held ? room->held + 64 - (uintptr_t)room->held % 64 : NULL;
+}
 
 typedef struct {
     const int16_t *codes;
@@ -120,11 +146,39 @@ typedef struct {
     ptrdiff_t vectors;
     uint64_t first_vector;  /* index of vector 0, a counter word of the noise */
     int64_t *input_sums;    /* [vectors], the rows' codes are added to it; or NULL */
+    cim_room *room;
 } cim_inputs;
 
-/* Add to `sums` [vectors, sums_stride]. Returns 0, or 1 where memory is lacking. */
-typedef int cim_function(const cim_row_set *, const cim_inputs *, int32_t *sums, ptrdiff_t sums_stride);
+/* A set of rows, and the vectors that drive it. */
+typedef struct cim_job cim_job;
+
+/* Add what some sets of rows make of the same vectors to `sums` [vectors, sums_stride]. Returns 0, or 1 where memory is
+   lacking. */
+typedef int cim_function(const cim_job *jobs, ptrdiff_t count, int32_t *sums, ptrdiff_t sums_stride);
 typedef cim_function *cim_multiply;
+
+struct cim_job {
+    cim_row_set set;
+    cim_inputs inputs;
+    cim_multiply multiply;
+};
+
+/* A `cim_function` that does one set of rows after the other. */
+#define CIM_EACH_JOB(NAME, MULTIPLY_ROWS)                                                                              \
+    int NAME(const cim_job *jobs, ptrdiff_t count, int32_t *sums, ptrdiff_t stride)                                    \
+    {                                                                                                                  \
+        int lacking = 0;                                                                                               \
+        for (ptrdiff_t index = 0; index < count; index++)                                                              \
+            lacking |= MULTIPLY_ROWS(&jobs[index].set, &jobs[index].inputs, sums, stride);                             \
+        return lacking;                                                                                                \
+    }
+
+/* What stands for it on machines that have no such instructions, where nobody calls it. */
+#define CIM_AS_PORTABLE(NAME)                                                                                          \
+    int NAME(const cim_job *jobs, ptrdiff_t count, int32_t *sums, ptrdiff_t stride)                                    \
+    {                                                                                                                  \
+        return cim_multiply_portable(jobs, count, sums, stride);                                                       \
+    }
 
 cim_function cim_multiply_portable, cim_multiply_avx2; /* WORDS */
 cim_function cim_multiply_avx512;                     /* BYTES, WORDS */
@@ -133,9 +187,13 @@ cim_function cim_multiply_sums_avx2;
 cim_function cim_multiply_adders;
 cim_function cim_multiply_amx; /* AMX_BYTES, AMX_WORDS */
 
-/* `total += sums * lsb + constants` for [vectors, outputs], each operation rounded to float64 where it is one. */
+/* The same of sets of rows of any form, each by its own function; sums begin at 0, inputs are spent then. */
+int cim_run_jobs(cim_job *jobs, ptrdiff_t count, int32_t *sums, ptrdiff_t stride);
+
+/* For [vectors, outputs]: `sums * lsb + constants`, less each vector's input sum times the offset, added to what `total`
+   holds or (not `adds`) put there. Of reals `total += sums * lsb + constants`, each operation rounded to float64. */
 void cim_add_integers(const int32_t *sums, ptrdiff_t vectors, ptrdiff_t outputs, int64_t lsb, const int64_t *constants,
-                      int64_t *total);
+                      const int64_t *input_sums, int64_t offset, int adds, int64_t *total);
 void cim_add_reals(const int32_t *sums, ptrdiff_t vectors, ptrdiff_t outputs, double lsb, const double *constants,
                    double *total);
 
@@ -182,6 +240,19 @@ static inline int32_t cim_outputs(const cim_row_set *set)
     }
     return outputs;
 }
+
+/* The same of some sets of rows. */
+static inline int32_t cim_all_outputs(const cim_job *jobs, ptrdiff_t count)
+{
+    int32_t outputs = 0;
+    for (ptrdiff_t job = 0; job < count; job++) {
+        const int32_t own = cim_outputs(&jobs[job].set);
+        outputs = own > outputs ? own : outputs;
+    }
+    return outputs;
+}
+
+static inline size_t cim_larger(size_t a, size_t b) { return a > b ? a : b; }
 
 /* Bytes of one line of packed inputs: the digits of one step. */
 static inline ptrdiff_t cim_line_bytes(cim_format format, int32_t rows)

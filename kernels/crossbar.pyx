@@ -1,94 +1,18 @@
 """Front of the crossbar kernels: checks what they are given, and picks the instruction set.
 
-`multiply_all` adds the codes of some sets of rows, `add_integers` and `add_reals` turn added codes into values. Integers are
-int32 on the way, and the caller warrants that nothing leaves them; see crossbar.h for packed forms and conversions.
+`multiply_all` adds up the codes of some sets of rows, `add_integers` and `add_reals` turn added codes into values. Integers
+are int32 on the way, and the caller warrants that nothing leaves them; see crossbar.h for packed forms and conversions.
 """
+
+from functools import cache
+from threading import local
 
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.math cimport isfinite
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-cdef extern from "crossbar.h":
-    ctypedef enum cim_format:
-        CIM_BITS
-        CIM_BYTES
-        CIM_WORDS
-        CIM_TABLES
-        CIM_SUMS
-        CIM_NIBBLES
-        CIM_AMX_BYTES
-        CIM_AMX_WORDS
-        CIM_ADDERS
-
-    int CIM_TERMS
-
-    ctypedef struct cim_term:
-        int32_t shift, is_minus, constant
-
-    ctypedef struct cim_scaling:
-        int32_t start, shift, lowest, highest, tie_bit, terms
-        cim_term term[3]
-
-    ctypedef struct cim_adc:
-        int32_t conversion, half, shift, lowest, highest, rounding
-        float scale, clip_low, clip_high, zero, inverse, noise
-        uint32_t key[2]
-        uint32_t row_set
-        int32_t starts, sum_low, sum_high, scale_shift, scale_offset, scale_factor, tie_mask, tie_shift
-        int32_t total_offset, total_signed
-        cim_scaling scaling
-
-    ctypedef struct cim_step:
-        int32_t shift, mask, part, factor
-
-    ctypedef struct cim_plane:
-        Py_ssize_t cells
-        int32_t first_output, outputs
-        Py_ssize_t factors
-        int32_t number
-
-    ctypedef struct cim_row_set:
-        cim_format format
-        int32_t rows, cell_bits, signs, steps, planes
-        const cim_step* step
-        const cim_plane* plane
-        const uint8_t* cells
-        const int32_t* factors
-        cim_adc adc
-
-    ctypedef struct cim_inputs:
-        const int16_t* codes
-        Py_ssize_t codes_count
-        const int64_t* origins
-        const int32_t* offsets
-        Py_ssize_t vectors
-        uint64_t first_vector
-        int64_t* input_sums
-
-    ctypedef int (*cim_multiply)(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
-
-    Py_ssize_t cim_tile_bytes(cim_format, int32_t, int32_t, int32_t) nogil
-    int cim_multiply_portable(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
-    int cim_multiply_avx2(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
-    int cim_multiply_avx512(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
-    int cim_multiply_bits(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
-    int cim_multiply_sums(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
-    int cim_multiply_sums_avx2(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
-    int cim_multiply_adders(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
-    int cim_multiply_amx(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
-    int cim_multiply_tables(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
-    int cim_multiply_nibbles(const cim_row_set*, const cim_inputs*, int32_t*, Py_ssize_t) noexcept nogil
-    Py_ssize_t cim_column_bytes(cim_format, int32_t, int32_t, int32_t) nogil
-    void cim_add_integers(const int32_t*, Py_ssize_t, Py_ssize_t, int64_t, const int64_t*, int64_t*) nogil
-    void cim_add_reals(const int32_t*, Py_ssize_t, Py_ssize_t, double, const double*, double*) nogil
-    int cim_has_avx2()
-    int cim_has_avx512()
-    int cim_has_bits()
-    int cim_has_tables()
-    int cim_has_sums()
-    int cim_has_adders()
-    int cim_has_amx()
+from crossbar_c cimport *
 
 FORMATS = {
     "bits": CIM_BITS,
@@ -104,9 +28,6 @@ FORMATS = {
 
 # Lines from which on looking sums up pays: with fewer, tables take longer to make than 16-bit dot products.
 cdef Py_ssize_t FEWEST_SUMMED_LINES = 128
-
-# Vectors whose inputs are packed together: those of more take too much memory.
-cdef Py_ssize_t MOST_PACKED = 512
 
 # Of adders: offsets of rows' planes have 16 bits, sums 18, and scaled ones 40.
 cdef int32_t MOST_ADDED_ROWS = 1023
@@ -134,24 +55,31 @@ def forms(str instructions):
     return ("words", "bytes", *(form for form, it_has in has.items() if it_has), *tiles)
 
 
-cdef struct cim_job:
-    cim_row_set set
-    cim_inputs inputs
-    cim_multiply multiply
+@cache
+def readable_formats(str instructions):
+    """What `forms` says, by numbers; fails where this machine does not have the instruction set."""
+    if instructions not in instruction_sets():
+        raise ValueError(f"this machine has no instruction set {instructions}")
+    return frozenset(FORMATS[form] for form in forms(instructions))
 
 
-cdef int run_job(const cim_job* job, int32_t* sums, Py_ssize_t stride) noexcept nogil:
-    """A product, MOST_PACKED vectors at a time. Returns what its function does: 0, or 1 where memory is lacking."""
-    cdef cim_inputs part = job.inputs
-    cdef Py_ssize_t first = 0
-    cdef int status = 0
-    while first < job.inputs.vectors and not status:
-        part.vectors = min(MOST_PACKED, job.inputs.vectors - first)
-        part.origins, part.first_vector = job.inputs.origins + first, job.inputs.first_vector + <uint64_t>first
-        part.input_sums = job.inputs.input_sums + first if job.inputs.input_sums else NULL
-        status = job.multiply(&job.set, &part, sums + first * stride, stride)
-        first += MOST_PACKED
-    return status
+cdef class Room:
+    """What a thread's calls work in."""
+
+    cdef cim_room _room
+
+    def __dealloc__(self):
+        free(self._room.held)
+
+
+_rooms = local()  # each thread's
+
+
+cdef Room own_room():
+    cdef Room room = getattr(_rooms, "room", None)
+    if room is None:
+        room = _rooms.room = Room()
+    return room
 
 
 cdef class RowSet:
@@ -162,6 +90,7 @@ cdef class RowSet:
     cdef cim_plane* _planes
     cdef const uint8_t[::1] _cells
     cdef const int32_t[::1] _factors
+    cdef const uint8_t[:, ::1] _starts
     cdef readonly int outputs  # the sums' columns that planes reach
     cdef readonly int rows
 
@@ -175,6 +104,8 @@ cdef class RowSet:
         const int64_t[:, ::1] planes,   # IN [planes, 5]: offset of cells, first output, outputs, of factors, number
         const uint8_t[::1] cells,       # IN packed
         const int32_t[::1] factors,     # IN of the outputs of each plane, tile by tile
+        const uint8_t[:, ::1] starts,   # IN [factors, sums of bytes]: what those begin with; of forms with tables
+        const int32_t[::1] lookups,     # IN tables that such a sum adds up, total of a column's starts, centre of cells
         const int32_t[::1] integers,    # IN conversion, half, shift, lowest, highest, rounding, 10 for 16-bit sums, scaling
         const float[::1] reals,         # IN scale, clip_low, clip_high, zero, inverse, noise
         const uint32_t[::1] counters,   # IN two words of the key, first row
@@ -199,6 +130,7 @@ cdef class RowSet:
         self._set.cell_bits, self._set.signs = cell_bits, signs
         self._set.steps, self._set.planes = <int32_t>steps.shape[0], <int32_t>planes.shape[0]
         self._cells, self._factors = cells, factors
+        self._set_lookups(starts, lookups)
         self._copy_steps(steps)
         self._copy_planes(planes)
         self._check_patterns()
@@ -206,6 +138,20 @@ cdef class RowSet:
         self._set.step, self._set.plane, self._set.cells = self._steps, self._planes, &cells[0]
         self._set.factors = &factors[0]
         self._set_converter(integers, reals, counters)
+
+    cdef int _set_lookups(self, const uint8_t[:, ::1] starts, const int32_t[::1] numbers) except -1:
+        """What sums of bytes start at, where tables are looked up."""
+        if self._set.format not in (CIM_TABLES, CIM_NIBBLES):
+            return 0
+        cdef Py_ssize_t tables = (self.rows + 5) // 6 if self._set.format == CIM_TABLES else (self.rows + 3) // 4
+        if numbers.shape[0] != 3 or numbers[0] < 1 or not 0 <= numbers[2] <= 15:
+            raise ValueError("look-ups are how many tables a sum of bytes adds up, a total, and a centre of cells")
+        if starts.shape[0] != self._factors.shape[0] or starts.shape[1] * numbers[0] < tables:
+            raise ValueError("each sum of bytes has its start")
+        self._starts = starts
+        self._set.table_starts, self._set.byte_sums = &starts[0, 0], <int32_t>starts.shape[1]
+        self._set.tables_added, self._set.starts_total, self._set.cell_centre = numbers[0], numbers[1], numbers[2]
+        return 0
 
     cdef int _set_converter(
         self, const int32_t[::1] integers, const float[::1] reals, const uint32_t[::1] counters
@@ -342,10 +288,8 @@ cdef class RowSet:
         free(self._steps)
         free(self._planes)
 
-    cdef cim_multiply _function(self, str instructions, cim_format format) except NULL:
-        if instructions not in instruction_sets():
-            raise ValueError(f"this machine has no instruction set {instructions}")
-        if format not in [FORMATS[form] for form in forms(instructions)]:
+    cdef cim_multiply _function(self, str instructions, frozenset readable, cim_format format) except NULL:
+        if <int>format not in readable:
             raise ValueError(f"{instructions} cannot read this form of cells")
         if format == CIM_BITS:
             return cim_multiply_bits
@@ -366,7 +310,9 @@ cdef class RowSet:
     cdef int _prepare(
         self,
         cim_job* job,
+        cim_room* room,
         str instructions,
+        frozenset readable,   # formats
         const int16_t[::1] codes,
         const int64_t[::1] origins,
         const int32_t[::1] offsets,
@@ -389,11 +335,11 @@ cdef class RowSet:
                 raise ValueError("a window reaches beyond the codes")
         job.inputs.codes, job.inputs.origins, job.inputs.offsets = &codes[0], &origins[0], &offsets[0]
         job.inputs.codes_count = codes.shape[0]
-        job.inputs.first_vector = first_vector
+        job.inputs.first_vector, job.inputs.room = first_vector, room
         job.inputs.input_sums = NULL if input_sums is None else &input_sums[0]
         if job.set.format == CIM_SUMS and origins.shape[0] * job.set.steps < FEWEST_SUMMED_LINES:
             job.set.format = CIM_WORDS  # the same cells
-        job.multiply = self._function(instructions, job.set.format)
+        job.multiply = self._function(instructions, readable, job.set.format)
         return 0
 
 
@@ -404,10 +350,10 @@ def multiply_all(
     const int64_t[::1] origins,   # IN [vectors], where each vector's window begins
     list offsets,                 # IN of each row set [rows], each row's code from there
     uint64_t first_vector,        # IN index of the first vector: noise is keyed by it
-    int32_t[:, ::1] sums,         # OUT [vectors, outputs], added to
+    int32_t[:, ::1] sums,         # OUT [vectors, outputs]
     list input_sums,              # OUT of each row set [vectors], added to: the codes that drive its rows; or None
 ):
-    """Add what some sets of rows contribute to the outputs of some vectors.
+    """What some sets of rows contribute to the outputs of some vectors, added up.
 
     Other threads run meanwhile; none may resize an array.
     """
@@ -415,29 +361,32 @@ def multiply_all(
     cdef Py_ssize_t index, count = len(own_sets), lowest = 0, highest = 0
     cdef int status = 0
     cdef RowSet row_set
+    cdef Room room = own_room()
     cdef cim_job* jobs
+    cdef frozenset readable = readable_formats(instructions)
     if len(own_offsets) != count or len(own_sums) != count:
         raise ValueError("each set of rows has its offsets, and sums of inputs or None")
+    if count == 0:
+        raise ValueError("there is no set of rows")
     if origins.shape[0]:
         lowest, highest = origins[0], origins[0]
         for index in range(origins.shape[0]):
             lowest, highest = min(lowest, origins[index]), max(highest, origins[index])
         if lowest < 0 or highest >= codes.shape[0]:
             raise ValueError("a window begins beyond the codes")
-    jobs = <cim_job*>malloc(max(1, count) * sizeof(cim_job))
+    jobs = <cim_job*>malloc(count * sizeof(cim_job))
     if jobs == NULL:
         raise MemoryError()
     try:
         for index in range(count):
             row_set = <RowSet?>own_sets[index]
             row_set._prepare(
-                &jobs[index],
-                instructions, codes, origins, own_offsets[index], highest, first_vector, sums, own_sums[index],
+                &jobs[index], &room._room, instructions, readable,
+                codes, origins, own_offsets[index], highest, first_vector, sums, own_sums[index],
             )
         if sums.shape[0]:
             with nogil:
-                for index in range(count):
-                    status |= run_job(&jobs[index], &sums[0, 0], sums.shape[1])
+                status = cim_run_jobs(jobs, count, &sums[0, 0], sums.shape[1])
     finally:
         free(jobs)
     if status:
@@ -448,13 +397,21 @@ def add_integers(
     const int32_t[:, ::1] sums,     # IN [vectors, outputs]
     int64_t lsb,
     const int64_t[::1] constants,   # IN [outputs]
-    int64_t[:, ::1] total,          # OUT [vectors, outputs], added to
+    const int64_t[::1] input_sums,  # IN [vectors]
+    int64_t offset,
+    bint adds,                      # to what `total` holds
+    int64_t[:, ::1] total,          # OUT [vectors, outputs]
 ):
-    """`total += sums * lsb + constants`."""
+    """`total (+)= sums * lsb + constants - offset * input_sums`."""
     check_shapes(sums, constants.shape[0], total.shape[0], total.shape[1])
+    if input_sums.shape[0] != total.shape[0]:
+        raise ValueError("there is a sum of inputs for each vector")
     if sums.shape[0] and sums.shape[1]:
         with nogil:
-            cim_add_integers(&sums[0, 0], sums.shape[0], sums.shape[1], lsb, &constants[0], &total[0, 0])
+            cim_add_integers(
+                &sums[0, 0], sums.shape[0], sums.shape[1], lsb, &constants[0], &input_sums[0], offset, adds,
+                &total[0, 0],
+            )
 
 
 def add_reals(

@@ -59,9 +59,6 @@ INLINE uint16_t *append_rows(uint16_t *list, uint32_t bits, int32_t first)
 
 int cim_has_adders(void) { return 0; }
 
-int cim_multiply_adders(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)
-{
-    return cim_multiply_portable(set, in, sums, stride);
-}
+CIM_AS_PORTABLE(cim_multiply_adders)
 
 #endif

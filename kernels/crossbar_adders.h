@@ -17,8 +17,6 @@
    add_weighted   four bytes times four small weights, added to each 32-bit integer
    append_rows    see `list_rows` */
 
-#include <stdlib.h>
-
 /* Of the dwords that `add_field` makes: four bytes of each 128 bits at a time. */
 #define LANE_VECTOR(lane) ((lane) % CIM_INTEGERS / 4 * 16 + (lane) / CIM_INTEGERS * 4 + (lane) % 4)
 
@@ -42,8 +40,9 @@ typedef struct {
 /* What is the same for all columns. */
 typedef struct {
     const cim_row_set *set;
+    const cim_inputs *in;
     cim_pass pass[MOST_PASSES];
-    int32_t passes, field_bits;
+    int32_t passes, field_bits, fields; /* of a byte */
     int32_t width, scaled[CIM_TERMS], code_width; /* planes of sums, behind each term, and of codes before clipping */
     int32_t clips_low, clips_high, clipped_width;
     int32_t starts;     /* what sums start at, in planes behind those of the rows: `start_planes` for each */
@@ -93,7 +92,7 @@ CIM_TARGET static void add_column(const cim_adders *adders, const cim_column *co
         count_functions[adders->width - LEAST_WIDTH](planes, column, set->cell_bits, (const cim_vector *)(planes + start),
                                                      sums + MOST_SHIFT);
         const cim_vector *codes = codes_of(adders, sums + MOST_SHIFT, room + MOST_SHIFT);
-        for (int field = 0; field < 8 / adders->field_bits; field++)
+        for (int field = 0; field < adders->fields; field++)
             add_field(codes, quads, set->signs == 2, field * adders->field_bits, pass->bits,
                       column->factor * pass->factor, to + field * LANES);
     }
@@ -165,16 +164,25 @@ static void find_passes(cim_adders *adders)
         bits |= bit;
     }
     adders->field_bits = bits > 15 ? 8 : bits > 3 ? 4 : bits > 1 ? 2 : 1;
+    adders->fields = 8 / adders->field_bits;
+}
+
+static cim_adders describe(const cim_job *job)
+{
+    cim_adders adders = {.set = &job->set, .in = &job->inputs};
+    find_passes(&adders);
+    describe_adc(&adders);
+    return adders;
 }
 
 /* Planes of some vectors' inputs, [passes][rows and one of zeros][LANES]. */
-CIM_TARGET static void make_planes(const cim_adders *adders, const cim_inputs *in, ptrdiff_t first, int16_t *turned,
-                                   uint8_t *bytes, uint8_t *planes)
+CIM_TARGET static void make_planes(const cim_adders *adders, ptrdiff_t first, int16_t *turned, uint8_t *bytes,
+                                   uint8_t *planes)
 {
     const ptrdiff_t rows = adders->set->rows;
     memset(planes, 0, (size_t)adders->passes * adders->plane_bytes);
-    for (int field = 0; field < 8 / adders->field_bits && first + field * LANES < in->vectors; field++) {
-        turn_codes(adders->set, in, first + field * LANES, turned);
+    for (int field = 0; field < adders->fields && first + field * LANES < adders->in->vectors; field++) {
+        turn_codes(adders->set, adders->in, first + field * LANES, turned);
         for (int32_t pass = 0; pass < adders->passes; pass++) {
             const cim_pass *own = &adders->pass[pass];
             const cim_vector mask = V(set1_epi8)((char)own->driven);
@@ -218,89 +226,115 @@ CIM_TARGET static void make_starts(const cim_adders *adders, const uint16_t *all
     }
 }
 
-/* What is allocated, for one call. */
+/* What is lent, for one call. */
 typedef struct {
-    uint8_t *held, *planes, *bytes;
+    uint8_t *planes, *bytes;
     int16_t *turned;
-    int32_t *block, *counts; /* sums [CIM_INTEGERS][fields][LANES]; lengths of lists */
+    int32_t *sums, *counts; /* [blocks][outputs][fields][LANES]; lengths of lists */
     uint16_t *all_rows, *lists;
     cim_column *columns;
 } cim_workspace;
 
-static int make_workspace(const cim_adders *adders, ptrdiff_t blocks, cim_workspace *work)
+/* Room for each of some sets of rows, and for their sums. */
+static int make_workspace(const cim_job *jobs, ptrdiff_t count, size_t blocks, size_t sum_bytes, cim_workspace *work)
 {
-    const cim_row_set *set = adders->set;
-    const size_t values = (size_t)set->rows * LANES, columns = (size_t)set->planes * CIM_INTEGERS;
-    const size_t counts = columns * (size_t)(set->cell_bits * 2), parts = columns * (size_t)(set->cell_bits * set->signs);
-    const size_t plane_bytes = (size_t)blocks * (size_t)adders->passes * adders->plane_bytes;
-    const size_t block_bytes = (size_t)(8 / adders->field_bits) * CIM_INTEGERS * LANES * sizeof(int32_t);
+    size_t values = 0, plane_bytes = 0, columns = 0, counts = 0, all_rows = 0, listed = 0;
+    for (ptrdiff_t job = 0; job < count; job++) {
+        const cim_adders own = describe(&jobs[job]);
+        const size_t rows = (size_t)own.set->rows, own_columns = (size_t)own.set->planes * CIM_INTEGERS;
+        const size_t own_counts = own_columns * (size_t)(own.set->cell_bits * 2);
+        const size_t parts = own_columns * (size_t)(own.set->cell_bits * own.set->signs);
+        values = cim_larger(values, rows * LANES);
+        plane_bytes = cim_larger(plane_bytes, blocks * (size_t)own.passes * own.plane_bytes);
+        columns = cim_larger(columns, own_columns);
+        counts = cim_larger(counts, own_counts);
+        all_rows = cim_larger(all_rows, rows + LISTED_AT_ONCE);
+        listed = cim_larger(listed, parts * rows + own_counts * LISTED_AT_ONCE);
+    }
+    const size_t column_bytes = columns * sizeof *work->columns, count_bytes = counts * sizeof(int32_t);
     /* Lists are written 32 rows at a time, beyond their ends. */
-    const size_t all_rows = (size_t)(set->rows + LISTED_AT_ONCE), listed = parts * (size_t)set->rows;
-    const size_t list_bytes = (all_rows + listed + counts * LISTED_AT_ONCE + 32) * sizeof(uint16_t);
-    work->columns = malloc(columns * sizeof *work->columns + counts * sizeof(int32_t));
-    work->held = malloc(plane_bytes + 3 * values + block_bytes + list_bytes + 64);
-    if (!work->held || !work->columns)
+    const size_t list_bytes = (all_rows + listed + 32) * sizeof(uint16_t);
+    work->planes = cim_lend(jobs[0].inputs.room, plane_bytes + 3 * values + sum_bytes + column_bytes + count_bytes + list_bytes);
+    if (!work->planes)
         return 1;
-    work->counts = (int32_t *)(work->columns + columns);
-    work->planes = work->held + 64 - (uintptr_t)work->held % 64;
     work->bytes = work->planes + plane_bytes;
     work->turned = (int16_t *)(work->bytes + values);
-    work->block = (int32_t *)(work->turned + values);
-    work->all_rows = (uint16_t *)((uint8_t *)work->block + block_bytes);
+    work->sums = (int32_t *)(work->turned + values);
+    work->columns = (cim_column *)((uint8_t *)work->sums + sum_bytes);
+    work->counts = (int32_t *)((uint8_t *)work->columns + column_bytes);
+    work->all_rows = (uint16_t *)((uint8_t *)work->counts + count_bytes);
     work->lists = work->all_rows + all_rows;
-    for (size_t row = 0; row < all_rows; row++)
-        work->all_rows[row] = (uint16_t)((row < (size_t)set->rows ? row : (size_t)set->rows) * LANES);
     memset(work->turned, 0, values * sizeof *work->turned); /* lanes without a vector stay defined */
     return 0;
 }
 
-/* Some neighbouring outputs of some blocks of vectors, the first of which is vector `first`. */
-CIM_TARGET static void add_outputs(const cim_adders *adders, const cim_workspace *work, const cim_inputs *in,
-                                   ptrdiff_t first, int32_t output, int32_t outputs, int32_t *sums, ptrdiff_t stride)
+/* Planes of all blocks of vectors, and what their sums start at. */
+CIM_TARGET static void make_all_planes(const cim_adders *adders, const cim_workspace *work, ptrdiff_t first,
+                                       ptrdiff_t blocks)
 {
-    const int fields = 8 / adders->field_bits;
-    uint16_t *list = work->lists;
-    int32_t *counts = work->counts, columns[CIM_INTEGERS], before = 0;
-    for (int32_t index = 0; index < outputs; index++)
-        columns[index] = before += list_columns(adders->set, output + index, &list, &counts, work->columns + before);
-    const uint8_t *planes = work->planes;
-    const ptrdiff_t end = in->vectors < first + VECTORS_AT_ONCE ? in->vectors : first + VECTORS_AT_ONCE;
-    for (; first < end; first += fields * LANES, planes += (size_t)adders->passes * adders->plane_bytes) {
-        memset(work->block, 0, (size_t)(fields * outputs * LANES) * sizeof(int32_t));
-        for (int32_t index = 0, column = 0; index < outputs; index++)
-            for (; column < columns[index]; column++)
-                add_column(adders, work->columns + column, planes, work->block + index * fields * LANES);
-        for (int field = 0; field < fields && first + field * LANES < end; field++) {
-            const ptrdiff_t from = first + field * LANES;
-            turn_back(work->block + field * LANES, fields * LANES, outputs, end - from < LANES ? end - from : LANES,
-                      sums + from * stride + output, stride);
+    const ptrdiff_t rows = adders->set->rows;
+    for (ptrdiff_t row = 0; row < rows + LISTED_AT_ONCE; row++)
+        work->all_rows[row] = (uint16_t)((row < rows ? row : rows) * LANES);
+    uint8_t *planes = work->planes;
+    for (ptrdiff_t block = 0; block < blocks; block++) {
+        make_planes(adders, first + block * adders->fields * LANES, work->turned, work->bytes, planes);
+        for (int32_t pass = 0; pass < adders->passes; pass++, planes += adders->plane_bytes)
+            make_starts(adders, work->all_rows, planes);
+    }
+}
+
+/* Add what a set of rows makes of some blocks of vectors, the first of which is vector `first`. */
+CIM_TARGET static void add_set(const cim_adders *adders, const cim_workspace *work, ptrdiff_t first, ptrdiff_t blocks,
+                                int32_t outputs)
+{
+    make_all_planes(adders, work, first, blocks);
+    const int32_t end = cim_outputs(adders->set);
+    for (int32_t output = 0; output < end; output += CIM_INTEGERS) {
+        const int32_t own = end - output < CIM_INTEGERS ? end - output : CIM_INTEGERS;
+        uint16_t *list = work->lists;
+        int32_t *counts = work->counts, columns[CIM_INTEGERS], before = 0;
+        for (int32_t index = 0; index < own; index++)
+            columns[index] = before += list_columns(adders->set, output + index, &list, &counts, work->columns + before);
+        const uint8_t *planes = work->planes;
+        for (ptrdiff_t block = 0; block < blocks; block++, planes += (size_t)adders->passes * adders->plane_bytes) {
+            int32_t *sums = work->sums + (block * outputs + output) * adders->fields * LANES;
+            for (int32_t index = 0, column = 0; index < own; index++, sums += adders->fields * LANES)
+                for (; column < columns[index]; column++)
+                    add_column(adders, work->columns + column, planes, sums);
         }
     }
 }
 
-int CIM_MULTIPLY(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)
+/* Sets of rows whose inputs have `fields` in a byte. */
+static int multiply_alike(const cim_job *jobs, ptrdiff_t count, ptrdiff_t fields, int32_t *sums, ptrdiff_t stride)
 {
-    cim_adders adders = {.set = set};
+    const ptrdiff_t vectors = jobs[0].inputs.vectors, in_block = fields * LANES;
+    const ptrdiff_t most = ((vectors < VECTORS_AT_ONCE ? vectors : VECTORS_AT_ONCE) + in_block - 1) / in_block;
+    const int32_t outputs = cim_all_outputs(jobs, count);
+    const size_t sum_bytes = (size_t)(most * outputs * in_block) * sizeof(int32_t);
     cim_workspace work;
-    find_passes(&adders);
-    describe_adc(&adders);
-    const ptrdiff_t at_once = in->vectors < VECTORS_AT_ONCE ? in->vectors : VECTORS_AT_ONCE;
-    const ptrdiff_t in_block = 8 / adders.field_bits * LANES;
-    const int lacking = make_workspace(&adders, (at_once + in_block - 1) / in_block, &work);
-    const int32_t outputs = cim_outputs(set);
-    for (ptrdiff_t first = 0; first < in->vectors && !lacking; first += VECTORS_AT_ONCE) {
-        uint8_t *planes = work.planes;
-        for (ptrdiff_t vector = first; vector < in->vectors && vector < first + VECTORS_AT_ONCE; vector += in_block) {
-            make_planes(&adders, in, vector, work.turned, work.bytes, planes);
-            for (int32_t pass = 0; pass < adders.passes; pass++, planes += adders.plane_bytes)
-                make_starts(&adders, work.all_rows, planes);
+    if (make_workspace(jobs, count, (size_t)most, sum_bytes, &work))
+        return 1;
+    for (ptrdiff_t first = 0; first < vectors; first += VECTORS_AT_ONCE) {
+        const ptrdiff_t end = vectors - first < VECTORS_AT_ONCE ? vectors : first + VECTORS_AT_ONCE;
+        memset(work.sums, 0, sum_bytes);
+        for (ptrdiff_t job = 0; job < count; job++) {
+            const cim_adders adders = describe(&jobs[job]);
+            add_set(&adders, &work, first, (end - first + in_block - 1) / in_block, outputs);
         }
-        for (int32_t output = 0; output < outputs; output += CIM_INTEGERS) {
-            const int32_t own = outputs - output < CIM_INTEGERS ? outputs - output : CIM_INTEGERS;
-            add_outputs(&adders, &work, in, first, output, own, sums, stride);
-        }
+        turn_all_back(work.sums, outputs, fields, end - first, sums + first * stride, stride);
     }
-    free(work.held);
-    free(work.columns);
+    return 0;
+}
+
+int CIM_MULTIPLY(const cim_job *jobs, ptrdiff_t count, int32_t *sums, ptrdiff_t stride)
+{
+    int lacking = 0;
+    for (ptrdiff_t start = 0, end; start < count; start = end) {
+        const int32_t fields = describe(&jobs[start]).fields;
+        for (end = start + 1; end < count && describe(&jobs[end]).fields == fields;)
+            end++;
+        lacking |= multiply_alike(jobs + start, end - start, fields, sums, stride);
+    }
     return lacking;
 }

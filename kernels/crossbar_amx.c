@@ -228,7 +228,7 @@ CIM_TARGET static int multiply_at_once(const cim_row_set *set, const cim_inputs 
 #define CIM_AT_ONCE multiply_at_once
 #include "crossbar_loop.h"
 
-CIM_TARGET int cim_multiply_amx(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)
+CIM_TARGET static int multiply_rows(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)
 {
     _tile_loadconfig(&SHAPES);
     const int lacking = multiply_planes(set, in, sums, stride);
@@ -236,13 +236,12 @@ CIM_TARGET int cim_multiply_amx(const cim_row_set *set, const cim_inputs *in, in
     return lacking;
 }
 
+CIM_EACH_JOB(cim_multiply_amx, multiply_rows)
+
 #else
 
 int cim_has_amx(void) { return 0; }
 
-int cim_multiply_amx(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)
-{
-    return cim_multiply_portable(set, in, sums, stride);
-}
+CIM_AS_PORTABLE(cim_multiply_amx)
 
 #endif

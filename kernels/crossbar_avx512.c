@@ -98,18 +98,17 @@ CIM_TARGET static void add_lines(const cim_row_set *set, const uint8_t *cells, p
 
 #include "crossbar_loop.h"
 
-int cim_multiply_avx512(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)
+static int multiply_rows(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)
 {
     return multiply_planes(set, in, sums, stride);
 }
+
+CIM_EACH_JOB(cim_multiply_avx512, multiply_rows)
 
 #else
 
 int cim_has_avx512(void) { return 0; }
 
-int cim_multiply_avx512(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)
-{
-    return cim_multiply_portable(set, in, sums, stride);
-}
+CIM_AS_PORTABLE(cim_multiply_avx512)
 
 #endif

@@ -235,18 +235,17 @@ CIM_TARGET static void convert(const cim_row_set *set, const cim_plane *plane, c
 #define CIM_AT_ONCE multiply_at_once
 #include "crossbar_loop.h"
 
-int cim_multiply_bits(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)
+static int multiply_rows(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)
 {
     return multiply_planes(set, in, sums, stride);
 }
+
+CIM_EACH_JOB(cim_multiply_bits, multiply_rows)
 
 #else
 
 int cim_has_bits(void) { return 0; }
 
-int cim_multiply_bits(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)
-{
-    return cim_multiply_portable(set, in, sums, stride);
-}
+CIM_AS_PORTABLE(cim_multiply_bits)
 
 #endif

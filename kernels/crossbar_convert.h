@@ -50,7 +50,7 @@ INLINE void convert_two(const cim_adc *adc, const cim_step *step, int32_t steps,
                         const tile_target *to_low, const tile_target *to_high)
 {
     const __m512i start = start_of(adc), first = _mm512_set1_epi16((int16_t)adc->total_offset);
-    __m512i total = each_doubles ? _mm512_setzero_si512() : first;
+    __m512i total = each_doubles ? _mm512_setzero_si512() : first; /* doubled each time, or as it is */
     for (ptrdiff_t index = steps - 1; index >= 0; index--) {
         const __m512i lows = _mm512_loadu_si512(low + index * width), highs = _mm512_loadu_si512(high + index * width);
         __m512i code = is_signed ? _mm512_packs_epi32(lows, highs) : _mm512_packus_epi32(lows, highs);
@@ -60,7 +60,7 @@ INLINE void convert_two(const cim_adc *adc, const cim_step *step, int32_t steps,
                              : with_step(total, code, step[index].factor);
     }
     if (each_doubles)
-        total = _mm512_add_epi16(total, first);
+        total = with_step(first, total, step[0].factor);
     const __m512i upper = adc->total_signed ? _mm512_srai_epi16(total, 15) : _mm512_setzero_si512();
     add_to(to_low->sums, to_low->lanes, _mm512_unpacklo_epi16(total, upper), to_low->factors);
     add_to(to_high->sums, to_high->lanes, _mm512_unpackhi_epi16(total, upper), to_high->factors);

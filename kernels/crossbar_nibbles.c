@@ -10,13 +10,21 @@
 
 #define LANES 32 /* vectors side by side */
 #define ROWS 4   /* of a table */
-#define STEPS 8  /* steps summed at once */
+#define STEPS 4  /* summed at once */
 
 #define CIM_MULTIPLY cim_multiply_nibbles
-#define PATTERNS(bits) (((bits) + 1) / 2)
-#define COUNT_BYTES (256 * 16)
+#define TABLE_BYTES 16
+#define PATTERN_BITS 2
+#define COUNT_BYTES (256 * TABLE_BYTES)
 
 #include "crossbar_vector256.h"
+
+typedef __m128i cim_table;
+#define T(operation) _mm_##operation
+
+INLINE cim_table load_table(const void *from) { return _mm_load_si128(from); }
+
+INLINE void store_table(void *to, cim_table table) { _mm_store_si128(to, table); }
 
 /* counts[16 * p + i]: how many bits i shares with p's lower half, and twice as many as it shares with the upper. */
 static void make_counts(uint8_t *counts)
@@ -31,12 +39,9 @@ static void make_counts(uint8_t *counts)
                 (uint8_t)(counts[16 * (pattern & 15) + index] + 2 * counts[16 * (pattern >> 4) + index]);
 }
 
-INLINE cim_vector table_of(const uint8_t *counts, const uint8_t *patterns, ptrdiff_t group, ptrdiff_t groups,
-                           const int bits)
-{
-    (void)groups, (void)bits;
-    return _mm256_broadcastsi128_si256(_mm_load_si128((const __m128i *)(counts + 16 * patterns[group])));
-}
+INLINE cim_vector in_register(cim_vector vector) { return vector; }
+
+INLINE cim_vector table_at(const uint8_t *table) { return _mm256_broadcastsi128_si256(load_table(table)); }
 
 INLINE cim_vector looked_up(cim_vector table, cim_vector indices) { return _mm256_shuffle_epi8(table, indices); }
 
@@ -44,9 +49,6 @@ INLINE cim_vector looked_up(cim_vector table, cim_vector indices) { return _mm25
 
 #else
 
-int cim_multiply_nibbles(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)
-{
-    return cim_multiply_portable(set, in, sums, stride);
-}
+CIM_AS_PORTABLE(cim_multiply_nibbles)
 
 #endif

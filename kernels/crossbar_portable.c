@@ -31,7 +31,9 @@ static void add_lines(const cim_row_set *set, const uint8_t *cells, ptrdiff_t ti
 
 #include "crossbar_loop.h"
 
-int cim_multiply_portable(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)
+static int multiply_rows(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)
 {
     return multiply_planes(set, in, sums, stride);
 }
+
+CIM_EACH_JOB(cim_multiply_portable, multiply_rows)

@@ -44,7 +44,7 @@ INLINE cim_vector with_step(cim_vector total, cim_vector code, int32_t factor)
 
 /* `total` and all steps' codes. */
 INLINE cim_vector with_steps(cim_vector total, const cim_vector *codes, const cim_step *step, const int steps,
-                          const int each_doubles)
+                             const int each_doubles)
 {
     if (!each_doubles) {
         UNROLL for (int index = 0; index < steps; index++)
@@ -54,14 +54,14 @@ INLINE cim_vector with_steps(cim_vector total, const cim_vector *codes, const ci
     cim_vector added = codes[steps - 1];
     UNROLL for (int index = steps - 2; index >= 0; index--)
         added = V(add_epi16)(V(add_epi16)(added, added), codes[index]);
-    return V(add_epi16)(total, added);
+    return with_step(total, added, step[0].factor);
 }
 
-/* Whether each step counts twice as much as the one before it, the first one once. */
+/* Whether each step counts twice as much as the one before it. */
 static inline int doubles(const cim_step *step, int steps)
 {
-    for (int index = 0; index < steps; index++)
-        if (index > 30 || step[index].factor != 1 << index)
+    for (int index = 1; index < steps; index++)
+        if (step[index].factor != 2 * (int64_t)step[index - 1].factor)
             return 0;
     return 1;
 }

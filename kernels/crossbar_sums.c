@@ -7,7 +7,6 @@
 
 #include "crossbar.h"
 
-#include <stdlib.h>
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
@@ -138,7 +137,7 @@ INLINE void look_up(const __m512i *tables, const __m512i *indices, ptrdiff_t gro
 
 #include "crossbar_sums_noisy.h"
 
-int cim_multiply_sums(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)
+static int multiply_rows(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)
 {
     const int noisy = set->adc.conversion == CIM_ROUND && set->adc.noise > 0;
     const size_t rows = (size_t)set->rows, steps = (size_t)set->steps, groups = (rows + 2 * ROWS - 1) / (2 * ROWS);
@@ -150,13 +149,12 @@ int cim_multiply_sums(const cim_row_set *set, const cim_inputs *in, int32_t *sum
     const size_t room_bytes = (noisy ? noisy_room : CIM_INTEGERS * LANES) * sizeof(int32_t);
     const size_t narrow_bytes = batches * 2 * groups * STEPS * LANES;
     const size_t square_bytes = noisy ? sets * LANES * steps * sizeof(int32_t) : 0;
-    uint8_t *held = malloc(index_bytes + table_bytes + room_bytes + narrow_bytes + square_bytes + 3 * rows * LANES + 64);
-    if (!held)
+    uint8_t *lent = cim_lend(in->room, index_bytes + table_bytes + room_bytes + narrow_bytes + square_bytes + 3 * rows * LANES);
+    if (!lent)
         return 1;
-    uint8_t *aligned = held + 64 - (uintptr_t)held % 64;
-    work own = {.groups = (ptrdiff_t)groups, .together = blocks_together(set->steps), .indices = (__m512i *)aligned};
-    own.tables = (__m512i *)(aligned + index_bytes);
-    own.room = (int32_t *)(aligned + index_bytes + table_bytes);
+    work own = {.groups = (ptrdiff_t)groups, .together = blocks_together(set->steps), .indices = (__m512i *)lent};
+    own.tables = (__m512i *)(lent + index_bytes);
+    own.room = (int32_t *)(lent + index_bytes + table_bytes);
     uint8_t *narrow = (uint8_t *)own.room + room_bytes;
     int16_t *turned = (int16_t *)(narrow + narrow_bytes);
     uint8_t *bytes = (uint8_t *)(turned + rows * LANES);
@@ -170,17 +168,15 @@ int cim_multiply_sums(const cim_row_set *set, const cim_inputs *in, int32_t *sum
                        own.squares + vector * set->steps);
     }
     (noisy ? multiply_noisy : multiply_plain)(set, in, &own, sums, stride);
-    free(held);
     return 0;
 }
+
+CIM_EACH_JOB(cim_multiply_sums, multiply_rows)
 
 #else
 
 int cim_has_sums(void) { return 0; }
 
-int cim_multiply_sums(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)
-{
-    return cim_multiply_portable(set, in, sums, stride);
-}
+CIM_AS_PORTABLE(cim_multiply_sums)
 
 #endif

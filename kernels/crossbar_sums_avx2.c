@@ -8,7 +8,6 @@
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
-#include <stdlib.h>
 
 #include "noise_avx2.h"
 
@@ -194,16 +193,16 @@ CIM_TARGET static void turn_inputs(const cim_row_set *set, const cim_inputs *in,
     }
 }
 
-int cim_multiply_sums_avx2(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)
+static int multiply_rows(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)
 {
     const size_t groups = ((size_t)set->rows + ROWS - 1) / ROWS, steps = (size_t)set->steps;
     const size_t vectors = ((size_t)in->vectors + LANES - 1) / LANES * LANES;
     const size_t table_bytes = CIM_GROUP * groups * sizeof(table), scratch_bytes = LANES * steps * CIM_GROUP * 4;
     const size_t index_bytes = vectors * groups * steps * 2, turned_bytes = (size_t)set->rows * LANES * 2;
-    uint8_t *held = malloc(table_bytes + index_bytes + turned_bytes + scratch_bytes + vectors * steps * 4 + 64);
-    if (!held)
+    uint8_t *tables = cim_lend(in->room, table_bytes + index_bytes + turned_bytes + scratch_bytes + vectors * steps * 4);
+    if (!tables)
         return 1;
-    uint8_t *tables = held + 64 - (uintptr_t)held % 64, *indices = tables + table_bytes;
+    uint8_t *indices = tables + table_bytes;
     uint8_t *turned = indices + index_bytes, *scratch = turned + turned_bytes, *squares = scratch + scratch_bytes;
     const work own = {(ptrdiff_t)groups, (table *)tables, (cim_vector *)indices, (int32_t *)squares, (int32_t *)scratch};
     memset(turned, 0, turned_bytes); /* lanes without a vector stay defined */
@@ -214,15 +213,13 @@ int cim_multiply_sums_avx2(const cim_row_set *set, const cim_inputs *in, int32_t
         for (ptrdiff_t group = plane->first_output / CIM_GROUP; group < end; group++)
             multiply_group(set, plane, in, &own, group, sums, stride);
     }
-    free(held);
     return 0;
 }
 
+CIM_EACH_JOB(cim_multiply_sums_avx2, multiply_rows)
+
 #else
 
-int cim_multiply_sums_avx2(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)
-{
-    return cim_multiply_portable(set, in, sums, stride);
-}
+CIM_AS_PORTABLE(cim_multiply_sums_avx2)
 
 #endif

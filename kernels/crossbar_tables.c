@@ -10,17 +10,25 @@
 
 #define LANES 64 /* vectors side by side */
 #define ROWS 6   /* of a table */
-#define STEPS 8  /* steps summed at once */
+#define STEPS 4  /* summed at once */
 
 #define CIM_MULTIPLY cim_multiply_tables
-#define PATTERNS(bits) (bits)
-#define COUNT_BYTES (2 * 64 * 64)
+#define TABLE_BYTES 64
+#define PATTERN_BITS 1
+#define COUNT_BYTES (64 * TABLE_BYTES)
 
 #include "crossbar_vector512.h"
 
 int cim_has_tables(void) { return cim_has_avx512() && __builtin_cpu_supports("avx512vbmi"); }
 
-/* counts[64 * p + i]: how many bits p and i share; then, another 64 * 64 bytes, twice as many. */
+typedef cim_vector cim_table;
+#define T(operation) V(operation)
+
+INLINE cim_table load_table(const void *from) { return load_vector(from); }
+
+INLINE void store_table(void *to, cim_table table) { store_vector(to, table); }
+
+/* counts[64 * p + i]: how many bits p and i share. */
 static void make_counts(uint8_t *counts)
 {
     for (int pattern = 0; pattern < 64; pattern++)
@@ -28,18 +36,17 @@ static void make_counts(uint8_t *counts)
             const int lowest = pattern & -pattern; /* one bit, and a pattern that was before this one */
             const int before = pattern ? counts[64 * (pattern ^ lowest) + index] : 0;
             counts[64 * pattern + index] = (uint8_t)(before + ((lowest & index) != 0));
-            counts[64 * (64 + pattern) + index] = (uint8_t)(2 * counts[64 * pattern + index]);
         }
 }
 
-INLINE cim_vector table_of(const uint8_t *counts, const uint8_t *patterns, ptrdiff_t group, ptrdiff_t groups,
-                           const int bits)
+/* gcc 12 reads what is looked up more than once each time, otherwise. */
+INLINE cim_vector in_register(cim_vector vector)
 {
-    cim_vector table = load_vector(counts + 64 * patterns[group]);
-    if (bits == 2)
-        table = _mm512_add_epi8(table, load_vector(counts + 64 * (64 + patterns[groups + group])));
-    return table;
+    __asm__("" : "+v"(vector));
+    return vector;
 }
+
+INLINE cim_vector table_at(const uint8_t *table) { return in_register(load_vector(table)); }
 
 INLINE cim_vector looked_up(cim_vector table, cim_vector indices) { return _mm512_permutexvar_epi8(indices, table); }
 
@@ -49,9 +56,6 @@ INLINE cim_vector looked_up(cim_vector table, cim_vector indices) { return _mm51
 
 int cim_has_tables(void) { return 0; }
 
-int cim_multiply_tables(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)
-{
-    return cim_multiply_portable(set, in, sums, stride);
-}
+CIM_AS_PORTABLE(cim_multiply_tables)
 
 #endif

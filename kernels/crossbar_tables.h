@@ -1,177 +1,240 @@
 /* Sums by table look-up, LANES vectors side by side, inputs applied one bit at a time.
 
-   ROWS rows of one column at a time: their cells make a table of bytes, what each pattern of so many input bits sums
-   to, and one permutation of bytes looks it up for all vectors. A table holds one or two bits of the cells; as many
-   look-ups as fit a byte are added up there, then 16 bits hold the sum, and the ADC is one multiplication.
+   ROWS rows of one column at a time: their cells make a table of bytes, what each pattern of so many input bits sums to,
+   and one permutation of bytes looks it up for all vectors (crossbar_lookup.h). 16 bits hold a column's sum, and the ADC
+   is one multiplication. Tables are made for a few outputs at a time, and serve BLOCKS times LANES vectors.
 
    To be included behind `crossbar_vector*.h` by a file that defines, besides what `crossbar_indices.h` needs,
 
    CIM_MULTIPLY     the name of the function
-   PATTERNS(bits)   patterns that so many bits of ROWS cells take
-   table_of         the table of one of `groups` of rows, by way of `counts`
-   looked_up        its bytes at the lower bits of indices
-   make_counts      `counts`, of COUNT_BYTES */
-
-#include <stdlib.h>
+   TABLE_BYTES      of a table
+   PATTERN_BITS     bits of the cells that one pattern holds
+   COUNT_BYTES      of `counts`
+   make_counts      `counts`: for each pattern, what cells of so many bits sum to
+   cim_table, T     a table, and operations on it
+   load_table, store_table
+   table_at         a table that is looked up
+   looked_up        its bytes at the lower bits of indices */
 
 #define LANE_VECTOR(lane) ((lane) % (LANES / 2) * 2 + (lane) / (LANES / 2)) /* even ones, then odd ones */
+#define BLOCKS 8
 
 #include "crossbar_indices.h"
-#include "crossbar_short.h"
+#include "crossbar_lookup.h"
 #include "crossbar_turned_back.h"
 
-typedef struct {
-    cim_vector both[STEPS]; /* 16-bit sums of even vectors, and those of odd ones times 256 */
-    cim_vector odd[STEPS];
-} step_sums;
+#define PARTS(bits) (((bits) + PATTERN_BITS - 1) / PATTERN_BITS) /* patterns of one cell's bits */
+#define ONES ((1 << ROWS) - 1)
 
-/* Add to the sums, or take from them, what the cells' next one or two bits make. */
-INLINE void look_up(step_sums *sums, const uint8_t *patterns, ptrdiff_t groups, const int bits, const int sign,
-                    const uint8_t *indices, const int steps, const uint8_t *counts)
+/* What cells of one sign sum to, their patterns `groups` apart. */
+INLINE cim_table sums_of_cells(const uint8_t *counts, const uint8_t *patterns, ptrdiff_t groups, const int parts)
 {
-    const ptrdiff_t most = 255 / (ROWS * (bits == 2 ? 3 : 1)); /* look-ups that a byte holds */
-    for (ptrdiff_t group = 0; group < groups;) {
-        const ptrdiff_t end = group + most < groups ? group + most : groups;
-        cim_vector acc[STEPS];
-        UNROLL for (int step = 0; step < steps; step++)
-            acc[step] = V_WHOLE(setzero)();
-        for (; group < end; group++) {
-            const cim_vector table = table_of(counts, patterns, group, groups, bits);
-            const uint8_t *index = indices + group * STEPS * LANES;
-            UNROLL for (int step = 0; step < steps; step++)
-                acc[step] = with_bytes(acc[step], looked_up(table, load_vector(index + step * LANES)));
-        }
-        UNROLL for (int step = 0; step < steps; step++) {
-            const cim_vector odd = V(srli_epi16)(acc[step], 8);
-            sums->both[step] = sign ? V(sub_epi16)(sums->both[step], acc[step])
-                                    : V(add_epi16)(sums->both[step], acc[step]);
-            sums->odd[step] = sign ? V(sub_epi16)(sums->odd[step], odd) : V(add_epi16)(sums->odd[step], odd);
-        }
+    cim_table table = load_table(counts + (size_t)patterns[(parts - 1) * groups] * TABLE_BYTES);
+    UNROLL for (int part = parts - 2; part >= 0; part--) {
+        UNROLL for (int bit = 0; bit < PATTERN_BITS; bit++)
+            table = T(add_epi8)(table, table);
+        table = T(add_epi8)(table, load_table(counts + (size_t)patterns[part * groups] * TABLE_BYTES));
+    }
+    return table;
+}
+
+/* Tables of one column, [groups]; of each `centre` is taken off. */
+INLINE void make_tables(const uint8_t *counts, const uint8_t *patterns, ptrdiff_t groups, const int parts,
+                        const int signs, cim_table centre, uint8_t *tables)
+{
+    for (ptrdiff_t group = 0; group < groups; group++) {
+        cim_table table = T(sub_epi8)(sums_of_cells(counts, patterns + group, groups, parts), centre);
+        if (signs == 2)
+            table = T(sub_epi8)(table, sums_of_cells(counts, patterns + parts * groups + group, groups, parts));
+        store_table(tables + group * TABLE_BYTES, table);
     }
 }
 
-/* Codes of one plane's column, steps shifted and added: 16 bits hold them, as the caller warrants. */
-INLINE void column_codes(const cim_row_set *set, const uint8_t *patterns, const int bits, const int signs,
-                         const uint8_t *indices, const cim_step *step, const int steps, const uint8_t *counts,
-                         cim_vector *even, cim_vector *odd)
-{
-    const ptrdiff_t groups = (set->rows + ROWS - 1) / ROWS;
-    step_sums sums;
-    UNROLL for (int index = 0; index < steps; index++)
-        sums.both[index] = sums.odd[index] = V_WHOLE(setzero)();
-    const int passes = (bits + 1) / 2;
-    for (int pass = passes - 1; pass >= 0; pass--) { /* most significant bits first */
-        const int own = bits - 2 * pass < 2 ? bits - 2 * pass : 2;
-        if (pass != passes - 1)
-            UNROLL for (int index = 0; index < steps; index++) {
-                sums.both[index] = V(slli_epi16)(sums.both[index], 2);
-                sums.odd[index] = V(slli_epi16)(sums.odd[index], 2);
-            }
-        for (int sign = 0; sign < signs; sign++)
-            look_up(&sums, patterns + (sign * PATTERNS(bits) + PATTERNS(2) * pass) * groups, groups, own, sign, indices,
-                    steps, counts);
-    }
-    const cim_vector start = start_of(&set->adc);
-    UNROLL for (int index = 0; index < steps; index++) {
-        sums.both[index] = V(sub_epi16)(sums.both[index], V(slli_epi16)(sums.odd[index], 8));
-        sums.both[index] = V(add_epi16)(sums.both[index], start);
-        sums.odd[index] = V(add_epi16)(sums.odd[index], start);
-    }
-    codes_of(&set->adc, sums.both, steps, signs == 2);
-    codes_of(&set->adc, sums.odd, steps, signs == 2);
-    const int each_doubles = doubles(step, steps);
-    *even = with_steps(*even, sums.both, step, steps, each_doubles);
-    *odd = with_steps(*odd, sums.odd, step, steps, each_doubles);
-}
-
-#define COLUMN(BITS, SIGNS, COUNT)                                                                                     \
-    APART void column_##BITS##_##SIGNS##_##COUNT(const cim_row_set *set, const uint8_t *patterns,                      \
-                                                 const uint8_t *indices, const cim_step *step, const uint8_t *counts,  \
-                                                 cim_vector *even, cim_vector *odd)                                    \
+typedef void tables_function(const uint8_t *, const uint8_t *, ptrdiff_t, cim_table, uint8_t *);
+#define MAKE_TABLES(BITS, SIGNS)                                                                                       \
+    APART void tables_##BITS##_##SIGNS(const uint8_t *counts, const uint8_t *patterns, ptrdiff_t groups,               \
+                                       cim_table centre, uint8_t *tables)                                              \
     {                                                                                                                  \
-        column_codes(set, patterns, BITS, SIGNS, indices, step, COUNT, counts, even, odd);                             \
+        make_tables(counts, patterns, groups, PARTS(BITS), SIGNS, centre, tables);                                     \
     }
-#define COLUMNS(BITS, SIGNS)                                                                                           \
-    COLUMN(BITS, SIGNS, 1) COLUMN(BITS, SIGNS, 2) COLUMN(BITS, SIGNS, 3) COLUMN(BITS, SIGNS, 4)                        \
-    COLUMN(BITS, SIGNS, 5) COLUMN(BITS, SIGNS, 6) COLUMN(BITS, SIGNS, 7) COLUMN(BITS, SIGNS, 8)
-COLUMNS(1, 1)
-COLUMNS(2, 1)
-COLUMNS(3, 1)
-COLUMNS(4, 1)
-COLUMNS(1, 2)
-COLUMNS(2, 2)
-COLUMNS(3, 2)
-COLUMNS(4, 2)
-
-typedef void column_function(const cim_row_set *, const uint8_t *, const uint8_t *, const cim_step *, const uint8_t *,
-                             cim_vector *, cim_vector *);
-#define ROW_OF(BITS, SIGNS)                                                                                            \
-    {column_##BITS##_##SIGNS##_1, column_##BITS##_##SIGNS##_2, column_##BITS##_##SIGNS##_3,                            \
-     column_##BITS##_##SIGNS##_4, column_##BITS##_##SIGNS##_5, column_##BITS##_##SIGNS##_6,                            \
-     column_##BITS##_##SIGNS##_7, column_##BITS##_##SIGNS##_8}
-static column_function *const column_functions[2][4][STEPS] = {
-    {ROW_OF(1, 1), ROW_OF(2, 1), ROW_OF(3, 1), ROW_OF(4, 1)},
-    {ROW_OF(1, 2), ROW_OF(2, 2), ROW_OF(3, 2), ROW_OF(4, 2)},
+MAKE_TABLES(1, 1)
+MAKE_TABLES(2, 1)
+MAKE_TABLES(3, 1)
+MAKE_TABLES(4, 1)
+MAKE_TABLES(1, 2)
+MAKE_TABLES(2, 2)
+MAKE_TABLES(3, 2)
+MAKE_TABLES(4, 2)
+static tables_function *const tables_functions[2][4] = {
+    {tables_1_1, tables_2_1, tables_3_1, tables_4_1},
+    {tables_1_2, tables_2_2, tables_3_2, tables_4_2},
 };
 
-/* What all planes add to one output of LANES vectors. */
-CIM_TARGET static void output_sums(const cim_row_set *set, int32_t output, const uint8_t *indices,
-                                   const uint8_t *counts, int32_t *sums)
+/* One plane's column of an output, its tables made. */
+typedef struct {
+    int32_t output, factor;
+    const uint8_t *starts;
+} cim_column;
+
+/* What is allocated, for one call. */
+typedef struct {
+    uint8_t *counts, *ones, *bytes;
+    uint8_t *indices, *tables; /* of each block of vectors; of the columns of some outputs */
+    step_sums *starts;         /* of each block and batch of steps */
+    int16_t *turned;
+    int32_t *sums; /* [blocks][outputs][LANES] */
+    cim_column *column;
+} cim_workspace;
+
+/* One set of rows, while it is multiplied. */
+typedef struct {
+    const cim_row_set *set;
+    const cim_inputs *in;
+    cim_workspace work;
+    cim_lookup lookup;
+    ptrdiff_t columns, batches, index_bytes; /* of what tables there are; of steps; of a block's indices */
+} cim_looked_up;
+
+/* The most columns that add to one output. */
+static size_t most_columns(const cim_row_set *set)
 {
-    const ptrdiff_t groups = (set->rows + ROWS - 1) / ROWS;
-    const ptrdiff_t column_bytes = cim_column_bytes(set->format, set->rows, set->cell_bits, set->signs);
-    cim_vector total[4] = {V_WHOLE(setzero)(), V_WHOLE(setzero)(), V_WHOLE(setzero)(), V_WHOLE(setzero)()};
-    for (int32_t index = 0; index < set->planes; index++) {
-        const cim_plane *plane = &set->plane[index];
-        const int32_t column = output - plane->first_output;
-        if (column < 0 || column >= plane->outputs)
-            continue;
-        const uint8_t *patterns = set->cells + plane->cells + column * column_bytes;
-        const cim_vector factor = V(set1_epi32)(set->factors[plane->factors + column]);
-        cim_vector codes[2];
-        codes[0] = codes[1] = V(set1_epi16)((int16_t)set->adc.total_offset);
-        for (int32_t step = 0; step < set->steps; step += STEPS) {
-            const int32_t steps = set->steps - step < STEPS ? set->steps - step : STEPS;
-            column_functions[set->signs - 1][set->cell_bits - 1][steps - 1](
-                set, patterns, indices + step * groups * LANES, set->step + step, counts, &codes[0], &codes[1]);
+    size_t most = 0;
+    const int32_t outputs = cim_outputs(set);
+    for (int32_t output = 0; output < outputs; output++) {
+        size_t own = 0;
+        for (int32_t index = 0; index < set->planes; index++) {
+            const int32_t column = output - set->plane[index].first_output;
+            own += column >= 0 && column < set->plane[index].outputs;
         }
-        for (int part = 0; part < 4; part++) {
-            const cim_vector wide = widened(&set->adc, codes[part / 2], part % 2);
-            total[part] = V(add_epi32)(total[part], V(mullo_epi32)(wide, factor));
-        }
+        most = own > most ? own : most;
     }
-    for (int part = 0; part < 4; part++)
-        store_vector(sums + part * CIM_INTEGERS, total[part]);
+    return most;
 }
 
-int CIM_MULTIPLY(const cim_row_set *set, const cim_inputs *in, int32_t *sums, ptrdiff_t stride)
+static cim_looked_up describe(const cim_job *job, const cim_workspace *work)
 {
-    const size_t groups = ((size_t)set->rows + ROWS - 1) / ROWS;
-    const size_t batches = ((size_t)set->steps + STEPS - 1) / STEPS;
-    const size_t values = (size_t)set->rows * LANES, index_bytes = batches * groups * STEPS * LANES;
-    const size_t block_bytes = CIM_INTEGERS * LANES * sizeof(int32_t), count_bytes = COUNT_BYTES;
-    uint8_t *held = malloc(3 * values + index_bytes + block_bytes + count_bytes + 64);
-    if (!held)
+    const cim_row_set *set = &job->set;
+    const ptrdiff_t groups = (set->rows + ROWS - 1) / ROWS, batches = (set->steps + STEPS - 1) / STEPS;
+    const cim_lookup lookup = {set, groups, groups * TABLE_BYTES, doubles(set->step, set->steps)};
+    return (cim_looked_up){set, &job->inputs, *work, lookup, 0, batches, batches * groups * STEPS * LANES};
+}
+
+/* Room for each of some sets of rows. */
+static int make_workspace(const cim_job *jobs, ptrdiff_t count, ptrdiff_t blocks, cim_workspace *work)
+{
+    size_t values = 0, index_bytes = 0, batches = 0, columns = 0, table_bytes = 0, ones_bytes = 0;
+    for (ptrdiff_t job = 0; job < count; job++) {
+        const cim_looked_up own = describe(&jobs[job], work);
+        const size_t column_bytes = (size_t)own.lookup.column_bytes;
+        const size_t own_columns = most_columns(own.set) * CIM_INTEGERS + COLUMNS;
+        values = cim_larger(values, (size_t)own.set->rows * LANES);
+        index_bytes = cim_larger(index_bytes, (size_t)(blocks * own.index_bytes));
+        batches = cim_larger(batches, (size_t)(blocks * own.batches));
+        columns = cim_larger(columns, own_columns);
+        table_bytes = cim_larger(table_bytes, own_columns * column_bytes);
+        ones_bytes = cim_larger(ones_bytes, (column_bytes + 63) / 64 * 64);
+    }
+    const size_t sum_bytes = (size_t)(blocks * cim_all_outputs(jobs, count)) * LANES * sizeof(int32_t);
+    const size_t start_bytes = batches * sizeof(step_sums);
+    const size_t described = (columns * sizeof *work->column + 63) / 64 * 64;
+    work->counts = cim_lend(jobs[0].inputs.room, COUNT_BYTES + start_bytes + index_bytes + 3 * values + sum_bytes +
+                                                     described + ones_bytes + table_bytes);
+    if (!work->counts)
         return 1;
-    uint8_t *counts = held + 64 - (uintptr_t)held % 64;
-    uint8_t *indices = counts + count_bytes, *bytes = indices + index_bytes;
-    int16_t *turned = (int16_t *)(bytes + values);
-    int32_t *block = (int32_t *)(turned + values);
-    make_counts(counts);
-    memset(turned, 0, values * sizeof *turned); /* lanes without a vector stay defined */
-    memset(indices, 0, index_bytes);
-    memset(block, 0, block_bytes);
-    const int32_t outputs = cim_outputs(set);
-    for (ptrdiff_t vector = 0; vector < in->vectors; vector += LANES) {
-        const ptrdiff_t vectors = in->vectors - vector < LANES ? in->vectors - vector : LANES;
-        make_all_indices(set, in, vector, turned, bytes, indices);
-        for (int32_t output = 0; output < outputs; output += CIM_INTEGERS) {
-            const int32_t own = outputs - output < CIM_INTEGERS ? outputs - output : CIM_INTEGERS;
-            for (int32_t index = 0; index < own; index++)
-                output_sums(set, output + index, indices, counts, block + index * LANES);
-            turn_back(block, LANES, own, vectors, sums + vector * stride + output, stride);
+    work->starts = (step_sums *)(work->counts + COUNT_BYTES);
+    work->indices = (uint8_t *)work->starts + start_bytes;
+    work->turned = (int16_t *)(work->indices + index_bytes);
+    work->bytes = (uint8_t *)(work->turned + values);
+    work->sums = (int32_t *)(work->bytes + values);
+    work->column = (cim_column *)((uint8_t *)work->sums + sum_bytes);
+    work->ones = (uint8_t *)work->column + described;
+    work->tables = work->ones + ones_bytes;
+    make_counts(work->counts);
+    for (size_t at = 0; at < ones_bytes; at += TABLE_BYTES)
+        memcpy(work->ones + at, work->counts + ONES * TABLE_BYTES, TABLE_BYTES);
+    memset(work->turned, 0, values * sizeof *work->turned); /* lanes without a vector stay defined */
+    return 0;
+}
+
+/* Tables of all columns of some outputs, one output after the other. */
+CIM_TARGET static void make_all_tables(cim_looked_up *own, int32_t first, int32_t outputs)
+{
+    const cim_row_set *set = own->set;
+    const cim_workspace *work = &own->work;
+    const ptrdiff_t pattern_bytes = cim_column_bytes(set->format, set->rows, set->cell_bits, set->signs);
+    cim_table centre = load_table(work->counts); /* of no cells */
+    for (int32_t count = 0; count < set->cell_centre; count++)
+        centre = T(add_epi8)(centre, load_table(work->ones));
+    own->columns = 0;
+    for (int32_t output = first; output < first + outputs; output++)
+        for (int32_t index = 0; index < set->planes; index++) {
+            const cim_plane *plane = &set->plane[index];
+            const int32_t column = output - plane->first_output;
+            if (column < 0 || column >= plane->outputs)
+                continue;
+            const ptrdiff_t factor = plane->factors + column;
+            tables_functions[set->signs - 1][set->cell_bits - 1](
+                work->counts, set->cells + plane->cells + column * pattern_bytes, own->lookup.groups, centre,
+                work->tables + own->columns * own->lookup.column_bytes);
+            work->column[own->columns++] =
+                (cim_column){output, set->factors[factor], set->table_starts + factor * set->byte_sums};
+        }
+    if (own->columns % COLUMNS)
+        work->column[own->columns++] = (cim_column){first, 0, set->table_starts}; /* whatever its tables are */
+}
+
+/* Add what two columns make of a block to the sums of their outputs. */
+CIM_TARGET static void add_columns(const cim_looked_up *own, ptrdiff_t block, ptrdiff_t first, int32_t *sums)
+{
+    const cim_row_set *set = own->set;
+    const cim_column *column = own->work.column + first;
+    const uint8_t *byte_starts[COLUMNS] = {column[0].starts, column[1].starts};
+    cim_vector codes[COLUMNS][2];
+    codes_functions[set->steps % STEPS](&own->lookup, own->work.tables + first * own->lookup.column_bytes, byte_starts,
+                                        own->work.indices + block * own->index_bytes,
+                                        own->work.starts + block * own->batches, codes);
+    for (int index = 0; index < COLUMNS; index++, column++) {
+        const cim_vector factor = V(set1_epi32)(column->factor);
+        int32_t *to = sums + column->output * LANES;
+        for (int part = 0; part < 4; part++, to += CIM_INTEGERS) {
+            const cim_vector wide = V(mullo_epi32)(widened(&set->adc, codes[index][part / 2], part % 2), factor);
+            store_vector(to, V(add_epi32)(load_vector(to), wide));
         }
     }
-    free(held);
-    return 0;
+}
+
+/* Add what a set of rows makes of some blocks, the first of which begins with vector `first`: [blocks][outputs][LANES]. */
+CIM_TARGET static void add_rows(cim_looked_up *own, ptrdiff_t first, ptrdiff_t blocks, int32_t outputs)
+{
+    const cim_workspace *work = &own->work;
+    for (ptrdiff_t block = 0; block < blocks; block++) {
+        uint8_t *indices = work->indices + block * own->index_bytes;
+        make_all_indices(own->set, own->in, first + block * LANES, work->turned, work->bytes, indices);
+        make_starts(own->set, work->ones, indices, work->starts + block * own->batches);
+    }
+    const int32_t end = cim_outputs(own->set);
+    for (int32_t output = 0; output < end; output += CIM_INTEGERS) {
+        make_all_tables(own, output, end - output < CIM_INTEGERS ? end - output : CIM_INTEGERS);
+        for (ptrdiff_t block = 0; block < blocks; block++)
+            for (ptrdiff_t column = 0; column < own->columns; column += COLUMNS)
+                add_columns(own, block, column, work->sums + block * outputs * LANES);
+    }
+}
+
+int CIM_MULTIPLY(const cim_job *jobs, ptrdiff_t count, int32_t *sums, ptrdiff_t stride)
+{
+    const ptrdiff_t vectors = jobs[0].inputs.vectors, at_once = BLOCKS * LANES;
+    const int32_t outputs = cim_all_outputs(jobs, count);
+    cim_workspace work;
+    const int lacking = make_workspace(jobs, count, (vectors < at_once ? vectors + LANES - 1 : at_once) / LANES, &work);
+    for (ptrdiff_t first = 0; first < vectors && !lacking; first += at_once) {
+        const ptrdiff_t end = vectors - first < at_once ? vectors : first + at_once, blocks = (end - first + LANES - 1) / LANES;
+        memset(work.sums, 0, (size_t)(blocks * outputs) * LANES * sizeof *work.sums);
+        for (ptrdiff_t job = 0; job < count; job++) {
+            cim_looked_up own = describe(&jobs[job], &work);
+            add_rows(&own, first, blocks, outputs);
+        }
+        turn_all_back(work.sums, outputs, 1, end - first, sums + first * stride, stride);
+    }
+    return lacking;
 }

@@ -18,3 +18,16 @@ CIM_TARGET static void turn_back(const int32_t *block, ptrdiff_t block_stride, p
         }
     }
 }
+
+/* The same of all outputs of some vectors: [blocks][outputs][fields][LANES], a block is of `fields` times LANES vectors. */
+CIM_TARGET static inline void turn_all_back(const int32_t *blocks, int32_t outputs, ptrdiff_t fields, ptrdiff_t vectors,
+                                            int32_t *sums, ptrdiff_t stride)
+{
+    for (ptrdiff_t vector = 0; vector < vectors; vector += LANES) {
+        const ptrdiff_t block = vector / (fields * LANES), field = vector / LANES % fields, rest = vectors - vector;
+        for (int32_t output = 0; output < outputs; output += CIM_INTEGERS)
+            turn_back(blocks + ((block * outputs + output) * fields + field) * LANES, fields * LANES,
+                      outputs - output < CIM_INTEGERS ? outputs - output : CIM_INTEGERS, rest < LANES ? rest : LANES,
+                      sums + vector * stride + output, stride);
+    }
+}

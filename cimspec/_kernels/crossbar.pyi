@@ -17,6 +17,8 @@ class RowSet:
         planes: npt.NDArray[np.int64],
         cells: npt.NDArray[np.uint8],
         factors: npt.NDArray[np.int32],
+        starts: npt.NDArray[np.uint8],
+        lookups: npt.NDArray[np.int32],
         integers: npt.NDArray[np.int32],
         reals: npt.NDArray[np.float32],
         counters: npt.NDArray[np.uint32],
@@ -33,7 +35,13 @@ def multiply_all(
     input_sums: list[npt.NDArray[np.int64] | None],
 ) -> None: ...
 def add_integers(
-    sums: npt.NDArray[np.int32], lsb: int, constants: npt.NDArray[np.int64], total: npt.NDArray[np.int64]
+    sums: npt.NDArray[np.int32],
+    lsb: int,
+    constants: npt.NDArray[np.int64],
+    input_sums: npt.NDArray[np.int64],
+    offset: int,
+    adds: bool,
+    total: npt.NDArray[np.int64],
 ) -> None: ...
 def add_reals(
     sums: npt.NDArray[np.int32], lsb: float, constants: npt.NDArray[np.float64], total: npt.NDArray[np.float64]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from cimspec.compiler.slicing import Part, Sign, ceil_divide, has_sign, largest_input
 from cimspec.sim.adc import Converter
-from cimspec.sim.packing import FEWEST_LOOKED_UP, Extent, Form, fastest_form, kernels, pack_planes
+from cimspec.sim.packing import FEWEST_LOOKED_UP, Extent, Form, fastest_form, kernels, on_cache_line, pack_planes
 from cimspec.sim.planes import Plane
 from cimspec.sim.row_set import Inputs, RowSet, added_codes
 from cimspec.sim.scaling import Scaling, scaling
@@ -46,15 +46,21 @@ class NumpyRows:
 
     row_set: RowSet
 
-    def add(self, _instructions: str, inputs: Inputs, total: IntArray, input_sums: IntArray) -> None:
+    def add_integers(self, _instructions: str, inputs: Inputs, total: IntArray, offset: int, *, adds: bool) -> None:
+        """What these rows contribute to `total` [vectors, outputs], `offset` times their inputs taken off.
+
+        It is added to what `total` holds, or (not `adds`) put there.
+        """
+        converter = self.row_set.converter
+        own = added_codes(self.row_set, inputs) * int(converter.lsb) + int(converter.zero) * self.row_set.zeros
+        own -= offset * inputs.sums(self.row_set.inputs)
+        total[:] = total + own if adds else own
+
+    def add_reals(self, _instructions: str, inputs: Inputs, total: IntArray, input_sums: IntArray) -> None:
         """Add what these rows contribute to `total` [vectors, outputs], and their inputs to `input_sums` [vectors]."""
         converter = self.row_set.converter
-        codes = added_codes(self.row_set, inputs)
-        if converter.values_are_integers:
-            total += codes * int(converter.lsb) + int(converter.zero) * self.row_set.zeros
-        else:
-            total += codes * converter.lsb + converter.zero * self.row_set.zeros
-        input_sums += inputs.driven(self.row_set.inputs).sum(axis=1)
+        total += added_codes(self.row_set, inputs) * converter.lsb + converter.zero * self.row_set.zeros
+        input_sums += inputs.sums(self.row_set.inputs)[:, 0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,9 +97,25 @@ class KernelRows:
         constants = chain([self.constants], repeat(np.zeros_like(self.constants)))
         return tuple(replace(self, parts=own, constants=zeros) for own, zeros in zip(shares, constants, strict=False))
 
-    def add(self, instructions: str, inputs: Inputs, total: IntArray, input_sums: IntArray) -> None:
+    def add_integers(self, instructions: str, inputs: Inputs, total: IntArray, offset: int, *, adds: bool) -> None:
+        """What these rows contribute to `total` [vectors, outputs], `offset` times inputs that count taken off.
+
+        It is added to what `total` holds, or (not `adds`) put there.
+        """
+        input_sums = np.zeros(len(total), np.int64)
+        sums = self._added_codes(instructions, inputs, total.shape, input_sums)
+        kernels().add_integers(sums, int(self.lsb), self.constants.astype(np.int64), input_sums, offset, adds, total)
+
+    def add_reals(self, instructions: str, inputs: Inputs, total: IntArray, input_sums: IntArray) -> None:
         """Add what these rows contribute to `total` [vectors, outputs], and inputs that count to `input_sums`."""
-        sums = np.zeros(total.shape, np.int32)
+        sums = self._added_codes(instructions, inputs, total.shape, input_sums)
+        kernels().add_reals(sums, self.lsb, self.constants, total)
+
+    def _added_codes(
+        self, instructions: str, inputs: Inputs, shape: tuple[int, ...], input_sums: IntArray
+    ) -> npt.NDArray[np.int32]:
+        """Codes times factors, added up."""
+        sums = on_cache_line(shape, np.int32)
         offsets = [inputs.offsets[part.inputs] for part in self.parts]
         counted = [input_sums if part.counts_inputs else None for part in self.parts]
         given = (instructions, inputs.codes, inputs.origins)
@@ -101,13 +123,10 @@ class KernelRows:
         kernels().multiply_all(codes, *given, offsets, inputs.first_vector, sums, counted)
         for part, own in zip(self.parts, offsets, strict=True):
             if part.unit is not None:
-                units = np.zeros((len(sums), 1), np.int32)
+                units = np.empty((len(sums), 1), np.int32)
                 kernels().multiply_all([part.unit], *given, [own], inputs.first_vector, units, [None])
                 sums += units * part.unit_factors
-        if total.dtype == np.int64:
-            kernels().add_integers(sums, int(self.lsb), self.constants.astype(np.int64), total)
-        else:
-            kernels().add_reals(sums, self.lsb, self.constants, total)
+        return sums
 
 
 Rows = NumpyRows | KernelRows
@@ -337,6 +356,8 @@ def _compiled(
         packed.table,
         packed.cells,
         packed.factors,
+        packed.lookups.starts,
+        np.array([packed.lookups.at_once, packed.lookups.total, packed.lookups.cell_centre], np.int32),
         np.array(integers, np.int32),
         reals.astype(np.float32),
         np.array(counters, np.uint32),

@@ -98,29 +98,42 @@ class ProductLayer:
         prepared = self._ready(engine, shortcut, instructions, vectors)
         few = FEWEST_VECTORS < vectors < threads * FEWEST_FOR_ALL_ROWS
         groups = prepared.shared(threads) if few and self.is_integer else (prepared.rows,)
+        make = np.empty if self.is_integer else np.zeros
         kind = np.int64 if self.is_integer else np.float64
-        totals: list[IntArray] = [np.zeros((vectors, self.layout.outputs), kind) for _ in groups]
-        input_sums = np.zeros((len(groups), vectors), np.int64)
+        totals: list[IntArray] = [make((vectors, self.layout.outputs), kind) for _ in groups]
 
         def add(task: tuple[slice, int]) -> None:
             chunk, group = task
-            own = inputs.part(chunk)
-            for each in groups[group]:
-                each.add(instructions, own, totals[group][chunk], input_sums[group, chunk])
-            if len(groups) == 1:
-                finish(chunk)
+            own, total = inputs.part(chunk), totals[group][chunk]
+            if not self.is_integer:
+                self._add_reals(prepared, instructions, own, total)
+                return
+            for index, each in enumerate(groups[group]):
+                each.add_integers(instructions, own, total, self._digital_offset, adds=index > 0)
 
-        def finish(chunk: slice) -> None:
+        def join(chunk: slice) -> None:
             for other in totals[1:]:
                 totals[0][chunk] += other[chunk]
-            self._take_offsets_off(prepared, inputs.part(chunk), input_sums[:, chunk].sum(axis=0), totals[0][chunk])
 
         chunks = self._chunks(prepared, vectors, threads if len(groups) == 1 else 1)
         tasks = [(chunk, group) for chunk in chunks for group in range(len(groups))]
         share(add, tasks, min(threads, len(tasks)))
         if len(groups) > 1:
-            share(finish, chunks, min(threads, len(chunks)))
+            share(join, chunks, min(threads, len(chunks)))
         return totals[0]
+
+    def _add_reals(self, prepared: Prepared, instructions: str, inputs: Inputs, total: IntArray) -> None:
+        """Add all rows, and take off what weights and empty cells have too much."""
+        input_sums = np.zeros(len(total), np.int64)
+        for each in prepared.rows:
+            each.add_reals(instructions, inputs, total, input_sums)
+        if self._digital_offset:
+            total -= self._digital_offset * input_sums[:, None]
+        if self._removed_level:
+            empty = np.zeros(total.shape, np.int64)  # how often each output holds the off level
+            for driving, factors in prepared.empty:
+                empty += inputs.sums(driving) * factors
+            total -= self._removed_level * empty
 
     def _chunks(self, prepared: Prepared, vectors: int, threads: int) -> list[slice]:
         """Of vectors. Few: one chunk for each thread, as shorter ones take longer for each vector."""
@@ -172,13 +185,3 @@ class ProductLayer:
     def _digital_offset(self) -> int:
         """What weights have too much and no unit column takes off."""
         return 0 if self.layout.chip.crossbar.reads_unit_column else self.layout.offset
-
-    def _take_offsets_off(self, prepared: Prepared, inputs: Inputs, input_sums: IntArray, total: IntArray) -> None:
-        """Sums of inputs, computed digitally, times what weights and empty cells have too much."""
-        if self._digital_offset:
-            total -= self._digital_offset * input_sums[:, None]
-        if self._removed_level:
-            empty = np.zeros(total.shape, np.int64)  # how often each output holds the off level
-            for driving, factors in prepared.empty:
-                empty += inputs.sums(driving) * factors
-            total -= self._removed_level * empty

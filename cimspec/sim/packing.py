@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy.typing as npt
 
 from cimspec.compiler.slicing import ceil_divide
 from cimspec.diag import fail
+from cimspec.sim.lookups import NO_LOOKUPS, Lookups, lookups
 from cimspec.sim.planes import IntArray, Plane
 
 TILE = 16
@@ -27,6 +29,9 @@ BITS_TILE = 32
 TABLE_ROWS = 6
 NIBBLE_ROWS = 4
 """Rows that one table holds."""
+
+LINE_BYTES = 64
+"""Of a cache line."""
 
 SUMMED_ROWS = 5
 """Rows whose sums are looked up together."""
@@ -66,6 +71,8 @@ class Form(StrEnum):
         return self in (Form.TABLES, Form.NIBBLES, Form.ADDERS)
 
 
+ROWS_OF_TABLES = {Form.TABLES: TABLE_ROWS, Form.NIBBLES: NIBBLE_ROWS}
+
 ROWS_TOGETHER = {Form.BITS: 16, Form.BYTES: 4, Form.WORDS: 2, Form.SUMS: 2, Form.AMX_BYTES: 64, Form.AMX_WORDS: 64}
 """What rows of tiles are padded to a multiple of."""
 
@@ -82,6 +89,7 @@ def instruction_set() -> str:
     return asked
 
 
+@cache
 def kernels() -> Any:
     """The compiled module."""
     try:
@@ -203,10 +211,15 @@ def _fastest_of_bits(possible: Sequence[Form], extent: Extent, terms: int) -> Fo
 
     Clocks of a Zen 4, fitted to what benchmarks/mvm.py measures there; no other processor's are known.
     """
-    parts, passes = extent.cell_bits * extent.signs, ceil_divide(extent.cell_bits, 2) * extent.signs
+    parts = extent.cell_bits * extent.signs
+    added = (
+        extent.set_bits
+    )  # rows, for each row; of two bits of a cell at a time, where all are as likely, three quarters
+    if extent.signs == 1:
+        added = min(added, 0.75 * (extent.cell_bits // 2) + 0.5 * (extent.cell_bits % 2))
     clocks = {
-        Form.ADDERS: 90 + 2.0 * extent.set_bits * extent.rows + 16 * parts + 90 * terms,
-        Form.TABLES: 180 + 2.2 * passes * extent.rows,
+        Form.ADDERS: 70 + 17 * parts + 2.2 * added * extent.rows + 90 * terms,
+        Form.TABLES: 110 + (1.5 + 0.25 * parts) * extent.rows,
         Form.BITS: 100 + 1.7 * parts * extent.rows,
     }
     own = [form for form in clocks if form in possible]
@@ -220,20 +233,22 @@ class PackedPlanes:
     cells: npt.NDArray[np.uint8]  # of all planes, one after the other, on a cache line
     factors: npt.NDArray[np.int32]
     table: npt.NDArray[np.int64]  # [planes, 5]: offset of cells, first output, outputs, offset of factors, number
+    lookups: Lookups
 
 
 def pack_planes(form: Form, planes: Sequence[Plane], extent: Extent) -> PackedPlanes:
     """`planes` in one of the forms of crossbar.h."""
     parts = [_pack_plane(form, plane, extent.cell_bits, extent.signs) for plane in planes]
     factors = [_pack_factors(form, plane) for plane in planes]
-    packed = _aligned(sum(part.nbytes for part in parts))
+    packed = on_cache_line((sum(part.nbytes for part in parts),), np.uint8)
     table = np.zeros((len(planes), 5), np.int64)
     cell, factor = 0, 0
     for row, plane, part, own in zip(table, planes, parts, factors, strict=True):
         row[:] = cell, plane.first_output, plane.cells.shape[1], factor, plane.number
         packed[cell : cell + part.nbytes] = part.view(np.uint8).ravel()
         cell, factor = cell + part.nbytes, factor + len(own)
-    return PackedPlanes(packed, np.concatenate(factors).astype(np.int32), table)
+    looked_up = lookups(planes, ROWS_OF_TABLES[form]) if form in ROWS_OF_TABLES else NO_LOOKUPS
+    return PackedPlanes(packed, np.concatenate(factors).astype(np.int32), table, looked_up)
 
 
 def _pack_factors(form: Form, plane: Plane) -> npt.NDArray[np.int64]:
@@ -306,8 +321,9 @@ def _pack_columns(cells: IntArray, cell_bits: int, signs: int, table_rows: int) 
     return np.ascontiguousarray(patterns.transpose(3, 0, 1, 2), np.uint8)
 
 
-def _aligned(size: int) -> npt.NDArray[np.uint8]:
-    line = 64
-    memory = np.empty(size + line, np.uint8)
-    start = -memory.ctypes.data % line
-    return memory[start : start + size]
+def on_cache_line(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """An array that begins on a cache line, whatever it holds."""
+    size = prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(size + LINE_BYTES, np.uint8)
+    start = -memory.ctypes.data % LINE_BYTES
+    return memory[start : start + size].view(dtype).reshape(shape)

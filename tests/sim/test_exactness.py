@@ -11,6 +11,7 @@ from cimspec.compiler.slicing import input_steps
 from cimspec.sim import Engine, mvm
 from cimspec.sim.layer import ProductLayer
 from cimspec.sim.mvm import flat_inputs
+from cimspec.sim.packing import Form
 from cimspec.sim.programmed import ProgrammedRows
 from cimspec.sim.reference import reference_mvm
 from cimspec.spec.chip import (
@@ -132,6 +133,10 @@ def test_sums_of_any_distribution_of_cells_are_exact(encoding, cell_bits, rows):
     options = {"weight_bits": 8, "activation_bits": 8, "signed_inputs": False, "full_scale": None}
     expected = reference_mvm(chip, weights, inputs, **options)
     assert np.array_equal(mvm(chip, weights, inputs, **options), expected)
+    for instructions, form in KINDS:
+        if form in (Form.TABLES, Form.NIBBLES, Form.ADDERS):
+            with running(instructions, form):
+                assert np.array_equal(mvm(chip, weights, inputs, **options), expected), form
 
 
 @pytest.mark.parametrize("unit_column", [False, True])

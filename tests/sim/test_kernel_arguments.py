@@ -44,6 +44,8 @@ class Call:
     planes: Any = None
     cells: Any = None
     factors: Any = None
+    starts: Any = None
+    lookups: Any = None
     integers: Any = field(default_factory=lambda: np.array(SHORT + UNSCALED, np.int32))
     reals: Any = field(default_factory=lambda: np.array([1, 0, 99, 0, 1, 0], np.float32))
     counters: Any = field(default_factory=lambda: np.zeros(3, np.uint32))
@@ -58,14 +60,19 @@ class Call:
         plane = Plane(CELLS.astype(np.int16), np.ones(5, np.int64), 0, 0)
         form = Form(self.form) if self.form in list(Form) else Form.WORDS
         packed = pack_planes(form, [plane], Extent(0, 3, 1, False, 7))
-        for name, value in (("planes", packed.table), ("cells", packed.cells), ("factors", packed.factors)):
+        found = packed.lookups
+        lookups = np.array([found.at_once, found.total, found.cell_centre], np.int32)
+        for name, value in {
+            **{"planes": packed.table, "cells": packed.cells, "factors": packed.factors},
+            **{"starts": found.starts, "lookups": lookups},
+        }.items():
             if getattr(self, name) is None:
                 setattr(self, name, value)
 
     def row_set(self) -> Any:
         return crossbar.RowSet(
             self.form and str(self.form), self.rows, self.cell_bits, self.signs, self.steps, self.planes,
-            self.cells, self.factors, self.integers, self.reals, self.counters,
+            self.cells, self.factors, self.starts, self.lookups, self.integers, self.reals, self.counters,
         )  # fmt: skip
 
     def run(self) -> np.ndarray:
@@ -90,6 +97,8 @@ def test_several_sets_of_rows_are_added_up():
     assert np.array_equal(sums, 2 * INPUTS.sum(axis=1))
     with pytest.raises(ValueError, match="each set of rows has its offsets"):
         crossbar.multiply_all([call.row_set()] * 2, *given, [None, None])
+    with pytest.raises(ValueError, match="there is no set of rows"):
+        crossbar.multiply_all([], *given[:3], [], 0, call.sums, [])
     with pytest.raises(TypeError):
         crossbar.multiply_all([call.row_set(), None], *given[:3], [call.offsets] * 2, 0, call.sums, [None, None])
 
@@ -198,6 +207,19 @@ WRONG_ROW_SETS: list[tuple[dict[str, Any], str]] = [
     ({"cells": np.zeros(1024, np.uint8)[::2]}, "not C-contiguous|contiguous"),
     ({"steps": np.zeros((4, 2), np.int32).T}, "contiguous"),
     ({"planes": np.zeros(5, np.int64)}, "wrong number of dimensions"),
+    *(
+        ({"form": form, "instructions": instructions, **spoiled}, message)
+        for instructions, form in KINDS
+        if form in (Form.TABLES, Form.NIBBLES)
+        for spoiled, message in (
+            ({"starts": np.zeros((4, 2), np.uint8)}, "each sum of bytes has its start"),
+            ({"starts": np.zeros((5, 0), np.uint8)}, "each sum of bytes has its start"),
+            ({"lookups": np.array([1, 0, 0], np.int32), "starts": np.zeros((5, 1), np.uint8)}, "has its start"),
+            ({"lookups": np.array([0, 0, 0], np.int32)}, "look-ups are how many"),
+            ({"lookups": np.array([2, 0, 16], np.int32)}, "look-ups are how many"),
+            ({"lookups": np.array([2, 0], np.int32)}, "look-ups are how many"),
+        )
+    ),
 ]
 
 
@@ -266,14 +288,14 @@ def test_unusual_arrays_are_read_as_they_are(instructions, form, arrays):
     expected = INPUTS @ CELLS
     match arrays:
         case "read_only":
-            for array in (call.codes, call.origins, call.offsets, call.cells, call.factors):
+            for array in (call.codes, call.origins, call.offsets, call.cells, call.factors, call.starts, call.lookups):
                 array.setflags(write=False)
         case "none":
             call.origins, call.sums = np.zeros(0, np.int64), np.zeros((0, 5), np.int32)
             expected = expected[:0]
         case "wide":
             call.sums = np.full((3, 9), 7, np.int32)
-            expected = np.pad(expected, ((0, 0), (0, 4))) + 7
+            expected = np.pad(expected, ((0, 0), (0, 4)))
         case "overlapping":  # windows that begin at 0, 1 and 14; rows all driven by the same code
             call.origins, call.offsets = np.array([0, 1, 14], np.int64), np.zeros(7, np.int32)
             expected = call.codes[[0, 1, 14]][:, None] * CELLS.sum(axis=0)
@@ -292,16 +314,21 @@ def test_nothing_is_written_outside_of_the_sums(instructions, form, first_output
         packed = pack_planes(form, [plane], Extent(0, 3, 1, False, 7))
         guarded = np.full((7, first_output + outputs), 5, np.int32)
         call = Call(form=form, instructions=instructions, planes=packed.table, cells=packed.cells)
-        call.factors, call.sums = packed.factors, guarded[2:5]
+        call.factors, call.starts, call.sums = packed.factors, packed.lookups.starts, guarded[2:5]
         call.run()
         expected = np.full(guarded.shape, 5)
+        expected[2:5] = 0
         expected[2:5, first_output:] += INPUTS @ cells
         assert np.array_equal(guarded, expected)
 
 
+def add_integers(sums: Any, lsb: Any, constants: Any, total: Any) -> None:
+    crossbar.add_integers(sums, lsb, constants, np.zeros(len(total), np.int64), 0, True, total)
+
+
 def test_added_codes_must_fit_their_totals():
     sums = np.zeros((2, 3), np.int32)
-    for add, lsb, kind in ((crossbar.add_integers, 1, np.int64), (crossbar.add_reals, 1.0, np.float64)):
+    for add, lsb, kind in ((add_integers, 1, np.int64), (crossbar.add_reals, 1.0, np.float64)):
         for constants, total in ((2, (2, 3)), (3, (3, 3)), (3, (2, 4))):
             with pytest.raises(ValueError, match="differ in shape"):
                 add(sums, lsb, np.zeros(constants, kind), np.zeros(total, kind))
@@ -310,6 +337,20 @@ def test_added_codes_must_fit_their_totals():
         total.setflags(write=False)
         with pytest.raises(ValueError, match="read-only"):
             add(sums, lsb, np.zeros(3, kind), total)
+    with pytest.raises(ValueError, match="a sum of inputs for each vector"):
+        crossbar.add_integers(
+            sums, 1, np.zeros(3, np.int64), np.zeros(3, np.int64), 0, True, np.zeros((2, 3), np.int64)
+        )
+
+
+def test_integers_are_put_into_a_total_or_added_to_it():
+    sums, total = np.arange(6, dtype=np.int32).reshape(2, 3), np.full((2, 3), 99)
+    constants, input_sums = np.array([10, 20, 30]), np.array([1, 2])
+    expected = 4 * sums + constants - 7 * input_sums[:, None]
+    crossbar.add_integers(sums, 4, constants, input_sums, 7, False, total)
+    assert np.array_equal(total, expected)
+    crossbar.add_integers(sums, 4, constants, input_sums, 7, True, total)
+    assert np.array_equal(total, 2 * expected)
 
 
 def test_random_numbers_must_fit_their_arrays():

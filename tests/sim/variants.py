@@ -81,5 +81,5 @@ def cells_on_lines(aligned: bool) -> Iterator[None]:
     if aligned:
         yield
         return
-    with patch("cimspec.sim.packing._aligned", lambda size: np.empty(size, np.uint8)):
+    with patch("cimspec.sim.packing.on_cache_line", np.empty):
         yield

@@ -58,8 +58,8 @@ REQUIRED = {
 
 FORMS = {
     "amx": {1: ("adders", 1), 2: ("amx_bytes", 1), 4: ("amx_bytes", 1)},
-    "avx512": {1: ("adders", 1), 2: ("adders", 1.5), 4: ("adders", 3)},
-    "avx2": {1: ("nibbles", 1), 2: ("nibbles", 1), 4: ("nibbles", 2)},
+    "avx512": {1: ("adders", 1), 2: ("adders", 1.5), 4: ("tables", 1)},
+    "avx2": {1: ("nibbles", 1), 2: ("nibbles", 1), 4: ("nibbles", 1)},
 }
 """Of cells, by their bits: what adds them up, and in how many passes. In one pass adders take half of the rows, those
 that have a bit set; of two bits at a time, three quarters."""

@@ -26,9 +26,8 @@
     "vmovdqa64 %%zmm" TO ", %%zmm18\n"                                                                                 \
     "vpternlogq $0x96, %%zmm16, %%zmm" VIA ", %%zmm" TO "\n"                                                           \
     "vpternlogq $0xE8, %%zmm16, %%zmm18, %%zmm" VIA "\n"
-#define LOOK_UP(TO, VIA)                                                                                               \
-    "vpermb %%zmm16, %%zmm17, %%zmm" VIA "\n"                                                                          \
-    "vpaddb %%zmm" VIA ", %%zmm" TO ", %%zmm" TO "\n"
+#define PERMUTE(TO, VIA) "vpermb %%zmm16, %%zmm17, %%zmm" VIA "\n"
+#define ADD_BYTES(TO, VIA) "vpaddb %%zmm" VIA ", %%zmm" TO ", %%zmm" TO "\n"
 #define LOOK_UP_SUMS(TO, VIA)                                                                                          \
     "vmovdqa64 %%zmm16, %%zmm" VIA "\n"                                                                                \
     "vpermi2w %%zmm16, %%zmm17, %%zmm" VIA "\n"                                                                        \
@@ -80,7 +79,7 @@ void dot_tiles(int64_t rounds)
 
 LOOP(count_bits, ROUND(COUNT_BITS))
 LOOP(add_bits, ROUND(ADD_BITS))
-LOOP(look_up, ROUND(LOOK_UP))
+LOOP(look_up, ROUND(PERMUTE) ROUND(ADD_BYTES)) /* by turns they take a sixth longer, on a Zen 4 */
 LOOP(look_up_sums, ROUND(LOOK_UP_SUMS))
 LOOP(dot_bytes, ROUND(DOT_BYTES))
 LOOP(dot_words, ROUND(DOT_WORDS))

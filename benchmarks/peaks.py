@@ -34,13 +34,13 @@ PEAKS = {
             "add_bits", "2 VPTERNLOGQ", 1024
         ),  # of 512 bits; one row in two has its bit set, and needs an adder
         "bits": Peak("count_bits", "VPAND VPOPCNTW VPADDW", 512),  # 16 rows x 32 outputs
-        "tables": Peak("look_up", "VPERMB VPADDB", 384),  # 6 rows x 64 vectors, cells of up to 2 bits
+        "tables": Peak("look_up", "VPERMB VPADDB", 384),  # 6 rows x 64 vectors
         "sums": Peak("look_up_sums", "VPERMI2W VPDPWSSD", 160),  # 10 rows x 16 vectors' steps
         "bytes": Peak("dot_bytes", "VPDPBUSD", 64),
         "words": Peak("dot_words", "VPDPWSSD", 32),
     },
     "avx2": {
-        "nibbles": Peak("look_up_avx2", "VPSHUFB VPADDB", 128),  # 4 rows x 32 vectors, cells of up to 2 bits
+        "nibbles": Peak("look_up_avx2", "VPSHUFB VPADDB", 128),  # 4 rows x 32 vectors
         "sums": Peak("look_up_sums_avx2", "VPSHUFB VPMADDUBSW VPADDW", 48),  # 6 rows x 16 vectors, for one of two bytes
         "words": Peak("dot_words_avx2", "VPMADDWD VPADDD", 16),
     },

@@ -143,7 +143,7 @@ cdef class RowSet:
         """What sums of bytes start at, where tables are looked up."""
         if self._set.format not in (CIM_TABLES, CIM_NIBBLES):
             return 0
-        cdef Py_ssize_t tables = (self.rows + 5) // 6 if self._set.format == CIM_TABLES else (self.rows + 3) // 4
+        cdef Py_ssize_t tables = cim_column_bytes(self._set.format, self.rows, 1, 1)  # a pattern each, of one bit
         if numbers.shape[0] != 3 or numbers[0] < 1 or not 0 <= numbers[2] <= 15:
             raise ValueError("look-ups are how many tables a sum of bytes adds up, a total, and a centre of cells")
         if starts.shape[0] != self._factors.shape[0] or starts.shape[1] * numbers[0] < tables:

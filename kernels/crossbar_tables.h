@@ -14,6 +14,7 @@
    cim_table, T     a table, and operations on it
    load_table, store_table
    table_at         a table that is looked up
+   in_register      what is used more than once, kept from being read again
    looked_up        its bytes at the lower bits of indices */
 
 #define LANE_VECTOR(lane) ((lane) % (LANES / 2) * 2 + (lane) / (LANES / 2)) /* even ones, then odd ones */
@@ -76,7 +77,7 @@ typedef struct {
     const uint8_t *starts;
 } cim_column;
 
-/* What is allocated, for one call. */
+/* What is lent, for one call. */
 typedef struct {
     uint8_t *counts, *ones, *bytes;
     uint8_t *indices, *tables; /* of each block of vectors; of the columns of some outputs */

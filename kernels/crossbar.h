@@ -190,13 +190,6 @@ cim_function cim_multiply_amx; /* AMX_BYTES, AMX_WORDS */
 /* The same of sets of rows of any form, each by its own function; sums begin at 0, inputs are spent then. */
 int cim_run_jobs(cim_job *jobs, ptrdiff_t count, int32_t *sums, ptrdiff_t stride);
 
-/* For [vectors, outputs]: `sums * lsb + constants`, less each vector's input sum times the offset, added to what `total`
-   holds or (not `adds`) put there. Of reals `total += sums * lsb + constants`, each operation rounded to float64. */
-void cim_add_integers(const int32_t *sums, ptrdiff_t vectors, ptrdiff_t outputs, int64_t lsb, const int64_t *constants,
-                      const int64_t *input_sums, int64_t offset, int adds, int64_t *total);
-void cim_add_reals(const int32_t *sums, ptrdiff_t vectors, ptrdiff_t outputs, double lsb, const double *constants,
-                   double *total);
-
 int cim_has_avx2(void);
 int cim_has_avx512(void);
 int cim_has_bits(void);

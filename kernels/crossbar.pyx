@@ -1,7 +1,8 @@
 """Front of the crossbar kernels: checks what they are given, and picks the instruction set.
 
-`multiply_all` adds up the codes of some sets of rows, `add_integers` and `add_reals` turn added codes into values. Integers
-are int32 on the way, and the caller warrants that nothing leaves them; see crossbar.h for packed forms and conversions.
+`RowSet` (crossbar_row_set.pxi) is packed cells and a converter; `add_integers` and `add_reals` multiply some of them by
+vectors and add what codes mean to totals. Integers are int32 on the way, and the caller warrants that nothing leaves
+them; see crossbar.h for packed forms and conversions.
 """
 
 from functools import cache
@@ -9,8 +10,8 @@ from threading import local
 
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.math cimport isfinite
-from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy, memset
 
 from crossbar_c cimport *
 
@@ -63,373 +64,196 @@ def readable_formats(str instructions):
     return frozenset(FORMATS[form] for form in forms(instructions))
 
 
-cdef class Room:
+# What drives rows, and where the last of its windows begins.
+cdef struct Vectors:
+    cim_inputs inputs
+    Py_ssize_t highest
+
+
+include "crossbar_row_set.pxi"
+
+
+cdef class Desk:
     """What a thread's calls work in."""
 
-    cdef cim_room _room
+    cdef cim_desk _desk
 
     def __dealloc__(self):
-        free(self._room.held)
+        free(self._desk.work.held)
+        free(self._desk.sums.held)
+        free(self._desk.notes.held)
 
 
-_rooms = local()  # each thread's
+_desks = local()  # each thread's
 
 
-cdef Room own_room():
-    cdef Room room = getattr(_rooms, "room", None)
-    if room is None:
-        room = _rooms.room = Room()
-    return room
+cdef Desk own_desk():
+    cdef Desk desk = getattr(_desks, "desk", None)
+    if desk is None:
+        desk = _desks.desk = Desk()
+    return desk
 
 
-cdef class RowSet:
-    """Rows that are read at once: packed cells, planes, steps and converter. Immutable; any thread may use it."""
+cdef class Rows:
+    """Sets of rows and the vectors that drive them, for one call; keeps the arrays that it points into."""
 
-    cdef cim_row_set _set
-    cdef cim_step* _steps
-    cdef cim_plane* _planes
-    cdef const uint8_t[::1] _cells
-    cdef const int32_t[::1] _factors
-    cdef const uint8_t[:, ::1] _starts
-    cdef readonly int outputs  # the sums' columns that planes reach
-    cdef readonly int rows
+    cdef cim_rows* _rows
+    cdef Py_ssize_t _count
+    cdef tuple _parts
+    cdef const int16_t[::1] _codes
+    cdef const int64_t[::1] _origins
 
     def __cinit__(
         self,
-        str form,
-        int rows,
-        int cell_bits,
-        int signs,
-        const int32_t[:, ::1] steps,    # IN [steps, 4]: shift, mask, part, factor
-        const int64_t[:, ::1] planes,   # IN [planes, 5]: offset of cells, first output, outputs, of factors, number
-        const uint8_t[::1] cells,       # IN packed
-        const int32_t[::1] factors,     # IN of the outputs of each plane, tile by tile
-        const uint8_t[:, ::1] starts,   # IN [factors, sums of bytes]: what those begin with; of forms with tables
-        const int32_t[::1] lookups,     # IN tables that such a sum adds up, total of a column's starts, centre of cells
-        const int32_t[::1] integers,    # IN conversion, half, shift, lowest, highest, rounding, 10 for 16-bit sums, scaling
-        const float[::1] reals,         # IN scale, clip_low, clip_high, zero, inverse, noise
-        const uint32_t[::1] counters,   # IN two words of the key, first row
+        list parts not None,
+        str instructions,
+        const int16_t[::1] codes not None,
+        const int64_t[::1] origins not None,
+        uint64_t first_vector,
+        Py_ssize_t outputs,
+        Py_ssize_t chunk,
     ):
-        if steps.shape[0] < 1 or steps.shape[1] != 4 or planes.shape[0] < 1 or planes.shape[1] != 5:
-            raise ValueError("steps of 4 numbers and planes of 5 are needed")
-        if integers.shape[0] != INTEGERS or reals.shape[0] != 6 or counters.shape[0] != 3:
-            raise ValueError(f"a converter is {INTEGERS} integers, 6 reals and 3 counters")
-        if form not in FORMATS:
-            raise ValueError(f"cells have no form {form}; there are {', '.join(FORMATS)}")
-        if (
-            not 1 <= rows <= MOST_LINES
-            or not 1 <= cell_bits <= 8
-            or not 1 <= signs <= 2
-            or (form in ("bits", "tables", "nibbles", "adders") and cell_bits > 4)
-            or (form == "adders" and (rows > MOST_ADDED_ROWS or steps.shape[0] > 32))
-            or (form == "sums" and steps.shape[0] > 128)
-        ):
-            raise ValueError("rows, cell bits, signs or steps are out of range")
-        self._set.format = FORMATS[form]
-        self.rows = self._set.rows = rows
-        self._set.cell_bits, self._set.signs = cell_bits, signs
-        self._set.steps, self._set.planes = <int32_t>steps.shape[0], <int32_t>planes.shape[0]
-        self._cells, self._factors = cells, factors
-        self._set_lookups(starts, lookups)
-        self._copy_steps(steps)
-        self._copy_planes(planes)
-        self._check_patterns()
-        self._check_words()
-        self._set.step, self._set.plane, self._set.cells = self._steps, self._planes, &cells[0]
-        self._set.factors = &factors[0]
-        self._set_converter(integers, reals, counters)
+        cdef Vectors vectors = windows(codes, origins, first_vector, chunk)
+        cdef frozenset readable = readable_formats(instructions)
+        cdef Py_ssize_t index
+        self._parts, self._codes, self._origins = tuple(parts), codes, origins
+        self._count = len(self._parts)
+        if self._count == 0:
+            raise ValueError("there is no set of rows")
+        self._rows = <cim_rows*>calloc(self._count, sizeof(cim_rows))
+        if self._rows == NULL:
+            raise MemoryError()
+        for index in range(self._count):
+            self._set_part(&self._rows[index], self._parts[index], instructions, readable, &vectors, outputs)
 
-    cdef int _set_lookups(self, const uint8_t[:, ::1] starts, const int32_t[::1] numbers) except -1:
-        """What sums of bytes start at, where tables are looked up."""
-        if self._set.format not in (CIM_TABLES, CIM_NIBBLES):
-            return 0
-        cdef Py_ssize_t tables = cim_column_bytes(self._set.format, self.rows, 1, 1)  # a pattern each, of one bit
-        if numbers.shape[0] != 3 or numbers[0] < 1 or not 0 <= numbers[2] <= 15:
-            raise ValueError("look-ups are how many tables a sum of bytes adds up, a total, and a centre of cells")
-        if starts.shape[0] != self._factors.shape[0] or starts.shape[1] * numbers[0] < tables:
-            raise ValueError("each sum of bytes has its start")
-        self._starts = starts
-        self._set.table_starts, self._set.byte_sums = &starts[0, 0], <int32_t>starts.shape[1]
-        self._set.tables_added, self._set.starts_total, self._set.cell_centre = numbers[0], numbers[1], numbers[2]
-        return 0
-
-    cdef int _set_converter(
-        self, const int32_t[::1] integers, const float[::1] reals, const uint32_t[::1] counters
+    cdef int _set_part(
+        self,
+        cim_rows* rows,
+        tuple part,
+        str instructions,
+        frozenset readable,
+        const Vectors* vectors,
+        Py_ssize_t outputs,
     ) except -1:
-        cdef cim_adc* adc = &self._set.adc
-        cdef Py_ssize_t index
-        for index in range(reals.shape[0]):
-            if not isfinite(reals[index]):
-                raise ValueError("a converter's reals are not all finite")
-        if not (0 <= integers[0] <= 2 and 0 <= integers[2] < 32 and 0 <= integers[5] <= 3):
-            raise ValueError("a converter's conversion, shift or rounding is out of range")
-        if not (0 <= integers[9] < 16 and 0 <= integers[12] <= 1 and 0 <= integers[13] < 16):
-            raise ValueError("a converter's short conversion is out of range")
-        adc.conversion, adc.half, adc.shift, adc.lowest, adc.highest = (
-            integers[0], integers[1], integers[2], integers[3], integers[4]
-        )
-        adc.rounding, adc.starts, adc.sum_low, adc.sum_high = integers[5], integers[6], integers[7], integers[8]
-        adc.scale_shift, adc.scale_offset, adc.scale_factor = integers[9], integers[10], integers[11]
-        adc.tie_mask, adc.tie_shift, adc.total_offset = integers[12], integers[13], integers[14]
-        adc.total_signed = integers[15]
-        self._set_scaling(integers[16:])
-        adc.scale, adc.clip_low, adc.clip_high, adc.zero = reals[0], reals[1], reals[2], reals[3]
-        adc.inverse, adc.noise = reals[4], reals[5]
-        adc.key[0], adc.key[1], adc.row_set = counters[0], counters[1], counters[2]
+        row_set, offsets, rows.counts_inputs, unit, factors = part
+        if (<RowSet?>row_set).outputs > outputs:
+            raise ValueError("the cells reach beyond the outputs")
+        (<RowSet>row_set)._prepare(&rows.job, instructions, readable, offsets, vectors)
+        if unit is not None:
+            if (<RowSet?>unit).outputs != 1:
+                raise ValueError("a column of ones has one output")
+            (<RowSet>unit)._prepare(&rows.unit, instructions, readable, offsets, vectors)
+            rows.unit_factors = unit_factors(factors, outputs)
         return 0
 
-    cdef int _set_scaling(self, const int32_t[:] numbers) except -1:
-        """Start, shift, lowest, highest, tie bit, terms, and three numbers of each term."""
-        cdef cim_scaling* scaling = &self._set.adc.scaling
-        cdef Py_ssize_t index
-        cdef int32_t wider = 0
-        scaling.start, scaling.shift, scaling.lowest, scaling.highest = numbers[0], numbers[1], numbers[2], numbers[3]
-        scaling.tie_bit, scaling.terms = numbers[4], numbers[5]
-        if not 0 <= scaling.terms <= CIM_TERMS or scaling.tie_bit > 31:
-            raise ValueError("a scaling's terms or tie bit are out of range")
-        for index in range(scaling.terms):
-            scaling.term[index] = cim_term(numbers[6 + 3 * index], numbers[7 + 3 * index], numbers[8 + 3 * index])
-            if not (
-                1 <= scaling.term[index].shift <= MOST_SCALED_BITS
-                and 0 <= scaling.term[index].is_minus <= 1
-                and 0 <= scaling.term[index].constant < 1 << scaling.term[index].shift
-            ):
-                raise ValueError("a scaling's term is out of range")
-            wider += scaling.term[index].shift + 1
-        if not (
-            0 <= scaling.start <= 1 << 16
-            and wider <= MOST_SCALED_BITS
-            and 0 <= scaling.shift <= 17 + wider - scaling.terms
-        ):
-            raise ValueError("a scaling's start, shift or terms are out of range")
-        return 0
-
-    cdef int _copy_steps(self, const int32_t[:, ::1] steps) except -1:
-        cdef Py_ssize_t index
-        cdef int32_t least = -1, most = 255 if self._set.format == CIM_BYTES else 32767
-        cdef int64_t factor
-        if self._set.format in (CIM_AMX_BYTES, CIM_AMX_WORDS):
-            most = 255
-        elif self._set.format not in (CIM_BYTES, CIM_WORDS):
-            least, most = 0, 1
-        self._steps = <cim_step*>malloc(steps.shape[0] * sizeof(cim_step))
-        if self._steps == NULL:
+    cdef int run(self, cim_product* product, Py_ssize_t threads) except -1:
+        """Add the product to its totals, while other threads run; none may resize an array."""
+        cdef Desk desk = own_desk()
+        cdef int status
+        product.rows, product.count, product.vectors = self._rows, self._count, self._origins.shape[0]
+        if product.vectors == 0 or product.outputs == 0:
+            return 0
+        with nogil:
+            status = cim_run_product(product, threads, &desk._desk)
+        if status:
             raise MemoryError()
-        for index in range(steps.shape[0]):
-            factor = steps[index, 3]
-            factor = -factor if factor < 0 else factor
-            if not (0 <= steps[index, 0] < 16 and least <= steps[index, 1] <= most and 0 <= steps[index, 2] <= 2):
-                raise ValueError("a step's shift, mask or part is out of range")
-            if factor == 0 or factor & (factor - 1) or factor > 1 << 30:
-                raise ValueError("a step's factor is no power of two, or its negative")
-            if self._set.format == CIM_ADDERS and factor < 1 << steps[index, 0] % 8:
-                raise ValueError("a step's factor is less than the weight of its bit")
-            self._steps[index] = cim_step(steps[index, 0], steps[index, 1], steps[index, 2], steps[index, 3])
-        return 0
-
-    cdef int _copy_planes(self, const int64_t[:, ::1] planes) except -1:
-        cdef Py_ssize_t index, tiles, size, places, taken, width
-        if self._set.format in HOLD_COLUMNS:
-            size = cim_column_bytes(self._set.format, self._set.rows, self._set.cell_bits, self._set.signs)
-        else:
-            size = cim_tile_bytes(self._set.format, self._set.rows, self._set.cell_bits, self._set.signs)
-        self._planes = <cim_plane*>malloc(planes.shape[0] * sizeof(cim_plane))
-        if self._planes == NULL:
-            raise MemoryError()
-        for index in range(planes.shape[0]):
-            if not (
-                0 <= planes[index, 0] <= self._cells.shape[0]
-                and 0 <= planes[index, 1] < MOST_LINES
-                and 1 <= planes[index, 2] < MOST_LINES
-                and 0 <= planes[index, 3] <= self._factors.shape[0]
-                and 0 <= planes[index, 4] < MOST_LINES
-            ):
-                raise ValueError("a plane begins outside of its cells, outputs or factors, or is empty")
-            if self._set.format in HOLD_COLUMNS:
-                places, taken = planes[index, 2], planes[index, 2] * size
-            else:
-                width = 32 if self._set.format == CIM_BITS else 16
-                tiles = (planes[index, 1] + planes[index, 2] + width - 1) // width - planes[index, 1] // width
-                places, taken = tiles * width, tiles * size
-            if planes[index, 0] + taken > self._cells.shape[0] or planes[index, 3] + places > self._factors.shape[0]:
-                raise ValueError("a plane's cells or factors are not all there")
-            self.outputs = max(self.outputs, planes[index, 1] + planes[index, 2])
-            self._planes[index] = cim_plane(
-                planes[index, 0], <int32_t>planes[index, 1], <int32_t>planes[index, 2], planes[index, 3],
-                <int32_t>planes[index, 4],
-            )
-        return 0
-
-    cdef int _check_patterns(self) except -1:
-        """TABLES hold six bits in each byte, by which tables are looked up."""
-        cdef Py_ssize_t index
-        cdef uint8_t seen = 0
-        if self._set.format == CIM_TABLES:
-            for index in range(self._cells.shape[0]):
-                seen |= self._cells[index]
-            if seen > 63:
-                raise ValueError("a pattern of six rows has more than six bits")
-        return 0
-
-    cdef int _check_words(self) except -1:
-        """SUMS are of five cells, in 16 bits."""
-        cdef Py_ssize_t index
-        cdef int16_t word
-        cdef int lowest = 0, highest = 0
-        if self._set.format == CIM_SUMS:
-            for index in range(self._cells.shape[0] // 2):
-                memcpy(&word, &self._cells[2 * index], sizeof(word))
-                lowest, highest = min(lowest, word), max(highest, word)
-            if 5 * highest > 32767 or 5 * lowest < -32768:
-                raise ValueError("five cells of a column can add up beyond 16 bits")
         return 0
 
     def __dealloc__(self):
-        free(self._steps)
-        free(self._planes)
-
-    cdef cim_multiply _function(self, str instructions, frozenset readable, cim_format format) except NULL:
-        if <int>format not in readable:
-            raise ValueError(f"{instructions} cannot read this form of cells")
-        if format == CIM_BITS:
-            return cim_multiply_bits
-        if format == CIM_TABLES:
-            return cim_multiply_tables
-        if format == CIM_NIBBLES:
-            return cim_multiply_nibbles
-        if format == CIM_ADDERS:
-            return cim_multiply_adders
-        if format == CIM_SUMS:
-            return cim_multiply_sums_avx2 if instructions == "avx2" else cim_multiply_sums
-        if format in (CIM_AMX_BYTES, CIM_AMX_WORDS):
-            return cim_multiply_amx
-        if instructions in ("amx", "avx512"):
-            return cim_multiply_avx512
-        return cim_multiply_avx2 if instructions == "avx2" else cim_multiply_portable
-
-    cdef int _prepare(
-        self,
-        cim_job* job,
-        cim_room* room,
-        str instructions,
-        frozenset readable,   # formats
-        const int16_t[::1] codes,
-        const int64_t[::1] origins,
-        const int32_t[::1] offsets,
-        Py_ssize_t highest,  # of the origins
-        uint64_t first_vector,
-        int32_t[:, ::1] sums,
-        int64_t[::1] input_sums,
-    ) except -1:
-        """What is to be done for `multiply_all`; it holds no reference to the arrays."""
-        cdef Py_ssize_t index
-        if origins.shape[0] != sums.shape[0] or offsets.shape[0] != self.rows or sums.shape[1] < self.outputs:
-            raise ValueError("origins, offsets and sums do not fit the cells")
-        if input_sums is not None and input_sums.shape[0] != sums.shape[0]:
-            raise ValueError("there is a sum of inputs for each vector")
-        job.set, job.inputs.vectors = self._set, origins.shape[0]
-        if sums.shape[0] == 0:
-            return 0
-        for index in range(offsets.shape[0]):
-            if offsets[index] < 0 or offsets[index] >= codes.shape[0] - highest:
-                raise ValueError("a window reaches beyond the codes")
-        job.inputs.codes, job.inputs.origins, job.inputs.offsets = &codes[0], &origins[0], &offsets[0]
-        job.inputs.codes_count = codes.shape[0]
-        job.inputs.first_vector, job.inputs.room = first_vector, room
-        job.inputs.input_sums = NULL if input_sums is None else &input_sums[0]
-        if job.set.format == CIM_SUMS and origins.shape[0] * job.set.steps < FEWEST_SUMMED_LINES:
-            job.set.format = CIM_WORDS  # the same cells
-        job.multiply = self._function(instructions, readable, job.set.format)
-        return 0
+        free(self._rows)
 
 
-def multiply_all(
-    list row_sets,
-    str instructions,
-    const int16_t[::1] codes,     # IN
-    const int64_t[::1] origins,   # IN [vectors], where each vector's window begins
-    list offsets,                 # IN of each row set [rows], each row's code from there
-    uint64_t first_vector,        # IN index of the first vector: noise is keyed by it
-    int32_t[:, ::1] sums,         # OUT [vectors, outputs]
-    list input_sums,              # OUT of each row set [vectors], added to: the codes that drive its rows; or None
-):
-    """What some sets of rows contribute to the outputs of some vectors, added up.
+cdef const int32_t* unit_factors(const int32_t[::1] factors, Py_ssize_t outputs) except NULL:
+    if factors is None or factors.shape[0] != outputs or outputs == 0:
+        raise ValueError("a column of ones has a factor for each output")
+    return &factors[0]
 
-    Other threads run meanwhile; none may resize an array.
-    """
-    cdef tuple own_sets = tuple(row_sets), own_offsets = tuple(offsets), own_sums = tuple(input_sums)  # kept until the end
-    cdef Py_ssize_t index, count = len(own_sets), lowest = 0, highest = 0
-    cdef int status = 0
-    cdef RowSet row_set
-    cdef Room room = own_room()
-    cdef cim_job* jobs
-    cdef frozenset readable = readable_formats(instructions)
-    if len(own_offsets) != count or len(own_sums) != count:
-        raise ValueError("each set of rows has its offsets, and sums of inputs or None")
-    if count == 0:
-        raise ValueError("there is no set of rows")
+
+cdef Vectors windows(
+    const int16_t[::1] codes, const int64_t[::1] origins, uint64_t first_vector, Py_ssize_t chunk
+) except *:
+    """What drives rows, in chunks, but for the rows' offsets."""
+    cdef Vectors vectors
+    cdef Py_ssize_t index, lowest = 0
+    if chunk < 1:
+        raise ValueError("a chunk has at least one vector")
+    vectors.highest = 0
     if origins.shape[0]:
-        lowest, highest = origins[0], origins[0]
+        lowest = vectors.highest = origins[0]
         for index in range(origins.shape[0]):
-            lowest, highest = min(lowest, origins[index]), max(highest, origins[index])
-        if lowest < 0 or highest >= codes.shape[0]:
+            lowest, vectors.highest = min(lowest, origins[index]), max(vectors.highest, origins[index])
+        if lowest < 0 or vectors.highest >= codes.shape[0]:
             raise ValueError("a window begins beyond the codes")
-    jobs = <cim_job*>malloc(count * sizeof(cim_job))
-    if jobs == NULL:
-        raise MemoryError()
-    try:
-        for index in range(count):
-            row_set = <RowSet?>own_sets[index]
-            row_set._prepare(
-                &jobs[index], &room._room, instructions, readable,
-                codes, origins, own_offsets[index], highest, first_vector, sums, own_sums[index],
-            )
-        if sums.shape[0]:
-            with nogil:
-                status = cim_run_jobs(jobs, count, &sums[0, 0], sums.shape[1])
-    finally:
-        free(jobs)
-    if status:
-        raise MemoryError()
+    vectors.inputs = cim_inputs(
+        NULL, codes.shape[0], NULL, NULL, min(chunk, origins.shape[0]), first_vector, NULL, NULL
+    )
+    if codes.shape[0]:
+        vectors.inputs.codes = &codes[0]
+    if origins.shape[0]:
+        vectors.inputs.origins = &origins[0]
+    return vectors
 
 
 def add_integers(
-    const int32_t[:, ::1] sums,     # IN [vectors, outputs]
+    list parts,                      # tuples: a RowSet, its rows' offsets, whether inputs count, unit column, its factors
+    str instructions,
+    const int16_t[::1] codes,        # IN
+    const int64_t[::1] origins,      # IN [vectors], where each vector's window begins
+    uint64_t first_vector,           # IN index of the first vector: noise is keyed by it
     int64_t lsb,
-    const int64_t[::1] constants,   # IN [outputs]
-    const int64_t[::1] input_sums,  # IN [vectors]
-    int64_t offset,
-    bint adds,                      # to what `total` holds
-    int64_t[:, ::1] total,          # OUT [vectors, outputs]
+    const int64_t[:, ::1] constants, # IN [groups, outputs]: parts are computed in so many groups
+    int64_t offset,                  # times inputs that count, which is taken off
+    bint adds,                       # to what `total` holds
+    int64_t[:, ::1] total,           # OUT [vectors, outputs]
+    Py_ssize_t chunk,                # vectors at a time
+    Py_ssize_t threads,              # that share chunks and groups
 ):
-    """`total (+)= sums * lsb + constants - offset * input_sums`."""
-    check_shapes(sums, constants.shape[0], total.shape[0], total.shape[1])
-    if input_sums.shape[0] != total.shape[0]:
-        raise ValueError("there is a sum of inputs for each vector")
-    if sums.shape[0] and sums.shape[1]:
-        with nogil:
-            cim_add_integers(
-                &sums[0, 0], sums.shape[0], sums.shape[1], lsb, &constants[0], &input_sums[0], offset, adds,
-                &total[0, 0],
-            )
+    """`total (+)= codes * lsb + constants - offset * input_sums`, the codes of all parts added up.
+
+    Other threads run meanwhile; none may resize an array.
+    """
+    cdef Rows rows = Rows(parts, instructions, codes, origins, first_vector, total.shape[1], chunk)
+    cdef cim_product product
+    memset(&product, 0, sizeof(product))
+    check_shape(total.shape[0], total.shape[1], origins.shape[0], constants.shape[1])
+    if not 1 <= constants.shape[0] <= rows._count:
+        raise ValueError("there are as many groups as parts at most")
+    if total.shape[0] and total.shape[1]:
+        product.outputs, product.chunk, product.groups = total.shape[1], chunk, constants.shape[0]
+        product.integers.lsb, product.integers.offset = lsb, offset
+        product.integers.constants, product.integers.total = &constants[0, 0], &total[0, 0]
+        product.integers.adds = adds
+        rows.run(&product, threads)
 
 
 def add_reals(
-    const int32_t[:, ::1] sums,     # IN [vectors, outputs]
+    list parts,                      # as of add_integers
+    str instructions,
+    const int16_t[::1] codes,        # IN
+    const int64_t[::1] origins,      # IN [vectors]
+    uint64_t first_vector,
     double lsb,
-    const double[::1] constants,    # IN [outputs]
-    double[:, ::1] total,           # OUT [vectors, outputs], added to
+    const double[::1] constants,     # IN [outputs]
+    int64_t[::1] input_sums,         # OUT [vectors], inputs that count are added to it
+    double[:, ::1] total,            # OUT [vectors, outputs], added to
+    Py_ssize_t chunk,
+    Py_ssize_t threads,
 ):
-    """`total += sums * lsb + constants`, each operation rounded to float64."""
-    check_shapes(sums, constants.shape[0], total.shape[0], total.shape[1])
-    if sums.shape[0] and sums.shape[1]:
-        with nogil:
-            cim_add_reals(&sums[0, 0], sums.shape[0], sums.shape[1], lsb, &constants[0], &total[0, 0])
+    """`total += codes * lsb + constants`, each operation rounded to float64, the codes of all parts added up."""
+    cdef Rows rows = Rows(parts, instructions, codes, origins, first_vector, total.shape[1], chunk)
+    cdef cim_product product
+    memset(&product, 0, sizeof(product))
+    check_shape(total.shape[0], total.shape[1], origins.shape[0], constants.shape[0])
+    if input_sums.shape[0] != origins.shape[0]:
+        raise ValueError("there is a sum of inputs for each vector")
+    if total.shape[0] and total.shape[1]:
+        product.outputs, product.chunk, product.groups = total.shape[1], chunk, 1
+        product.reals.lsb, product.reals.constants = lsb, &constants[0]
+        product.reals.input_sums, product.reals.total = &input_sums[0], &total[0, 0]
+        rows.run(&product, threads)
 
 
-cdef int check_shapes(
-    const int32_t[:, ::1] sums, Py_ssize_t constants, Py_ssize_t vectors, Py_ssize_t outputs
-) except -1:
-    if sums.shape[0] != vectors or sums.shape[1] != outputs or constants != outputs:
-        raise ValueError("sums, constants and total differ in shape")
+cdef int check_shape(Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t vectors, Py_ssize_t outputs) except -1:
+    if rows != vectors or columns != outputs:
+        raise ValueError("vectors, constants and total differ in shape")
     return 0

@@ -1,4 +1,4 @@
-"""What crossbar.h declares."""
+"""What crossbar.h and crossbar_product.h declare."""
 
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
@@ -74,7 +74,6 @@ cdef extern from "crossbar.h":
         cim_inputs inputs
         cim_multiply multiply
 
-    int cim_run_jobs(cim_job*, Py_ssize_t, int32_t*, Py_ssize_t) noexcept nogil
     Py_ssize_t cim_tile_bytes(cim_format, int32_t, int32_t, int32_t) nogil
     int cim_multiply_portable(const cim_job*, Py_ssize_t, int32_t*, Py_ssize_t) noexcept nogil
     int cim_multiply_avx2(const cim_job*, Py_ssize_t, int32_t*, Py_ssize_t) noexcept nogil
@@ -87,10 +86,6 @@ cdef extern from "crossbar.h":
     int cim_multiply_tables(const cim_job*, Py_ssize_t, int32_t*, Py_ssize_t) noexcept nogil
     int cim_multiply_nibbles(const cim_job*, Py_ssize_t, int32_t*, Py_ssize_t) noexcept nogil
     Py_ssize_t cim_column_bytes(cim_format, int32_t, int32_t, int32_t) nogil
-    void cim_add_integers(
-        const int32_t*, Py_ssize_t, Py_ssize_t, int64_t, const int64_t*, const int64_t*, int64_t, int, int64_t*
-    ) nogil
-    void cim_add_reals(const int32_t*, Py_ssize_t, Py_ssize_t, double, const double*, double*) nogil
     int cim_has_avx2()
     int cim_has_avx512()
     int cim_has_bits()
@@ -98,3 +93,33 @@ cdef extern from "crossbar.h":
     int cim_has_sums()
     int cim_has_adders()
     int cim_has_amx()
+
+cdef extern from "crossbar_product.h":
+    ctypedef struct cim_desk:
+        cim_room work, sums, notes
+
+    ctypedef struct cim_rows:
+        cim_job job
+        int counts_inputs
+        cim_job unit
+        const int32_t* unit_factors
+
+    ctypedef struct cim_integers:
+        int64_t lsb, offset
+        const int64_t* constants
+        int adds
+        int64_t* total
+
+    ctypedef struct cim_reals:
+        double lsb
+        const double* constants
+        double* total
+        int64_t* input_sums
+
+    ctypedef struct cim_product:
+        const cim_rows* rows
+        Py_ssize_t count, outputs, vectors, chunk, groups
+        cim_integers integers
+        cim_reals reals
+
+    int cim_run_product(const cim_product*, Py_ssize_t, cim_desk*) noexcept nogil

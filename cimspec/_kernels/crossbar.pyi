@@ -24,25 +24,32 @@ class RowSet:
         counters: npt.NDArray[np.uint32],
     ) -> None: ...
 
-def multiply_all(
-    row_sets: list[RowSet],
+Part = tuple[RowSet, npt.NDArray[np.int32], bool, RowSet | None, npt.NDArray[np.int32] | None]
+
+def add_integers(
+    parts: list[Part],
     instructions: str,
     codes: npt.NDArray[np.int16],
     origins: npt.NDArray[np.int64],
-    offsets: list[npt.NDArray[np.int32]],
     first_vector: int,
-    sums: npt.NDArray[np.int32],
-    input_sums: list[npt.NDArray[np.int64] | None],
-) -> None: ...
-def add_integers(
-    sums: npt.NDArray[np.int32],
     lsb: int,
     constants: npt.NDArray[np.int64],
-    input_sums: npt.NDArray[np.int64],
     offset: int,
     adds: bool,
     total: npt.NDArray[np.int64],
+    chunk: int,
+    threads: int,
 ) -> None: ...
 def add_reals(
-    sums: npt.NDArray[np.int32], lsb: float, constants: npt.NDArray[np.float64], total: npt.NDArray[np.float64]
+    parts: list[Part],
+    instructions: str,
+    codes: npt.NDArray[np.int16],
+    origins: npt.NDArray[np.int64],
+    first_vector: int,
+    lsb: float,
+    constants: npt.NDArray[np.float64],
+    input_sums: npt.NDArray[np.int64],
+    total: npt.NDArray[np.float64],
+    chunk: int,
+    threads: int,
 ) -> None: ...

@@ -5,20 +5,20 @@ Where 32 bits do not hold what can come up, `kernel_rows` returns None, and nump
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import chain, repeat
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cimspec.compiler.slicing import Part, Sign, ceil_divide, has_sign, largest_input
+from cimspec.compiler.slicing import Part, Sign, has_sign, largest_input
 from cimspec.sim.adc import Converter
-from cimspec.sim.packing import FEWEST_LOOKED_UP, Extent, Form, fastest_form, kernels, on_cache_line, pack_planes
+from cimspec.sim.packing import FEWEST_LOOKED_UP, Extent, Form, fastest_form, kernels, pack_planes
 from cimspec.sim.planes import Plane
 from cimspec.sim.row_set import Inputs, RowSet, added_codes
 from cimspec.sim.scaling import Scaling, scaling
 from cimspec.sim.short import ShortConversion, short_conversion
+from cimspec.sim.threads import share
 from cimspec.spec.chip import AdcStep, Rounding
 
 IntArray = npt.NDArray[Any]
@@ -40,27 +40,53 @@ Step = tuple[int, int, int, int]
 """Shift, mask, part and factor."""
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the vectors of a product are gone through."""
+
+    instructions: str
+    threads: int
+    chunk: int
+    """Vectors at a time."""
+    groups: int = 1
+    """Of sets of rows, which threads share as they share chunks."""
+
+    def chunks(self, vectors: int) -> list[slice]:
+        """All vectors, in chunks."""
+        return [slice(start, min(vectors, start + self.chunk)) for start in range(0, vectors, self.chunk)]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class NumpyRows:
     """Rows that numpy computes."""
 
     row_set: RowSet
 
-    def add_integers(self, _instructions: str, inputs: Inputs, total: IntArray, offset: int, *, adds: bool) -> None:
+    def add_integers(self, inputs: Inputs, total: IntArray, offset: int, way: Way, *, adds: bool) -> None:
         """What these rows contribute to `total` [vectors, outputs], `offset` times their inputs taken off.
 
         It is added to what `total` holds, or (not `adds`) put there.
         """
         converter = self.row_set.converter
-        own = added_codes(self.row_set, inputs) * int(converter.lsb) + int(converter.zero) * self.row_set.zeros
-        own -= offset * inputs.sums(self.row_set.inputs)
-        total[:] = total + own if adds else own
 
-    def add_reals(self, _instructions: str, inputs: Inputs, total: IntArray, input_sums: IntArray) -> None:
+        def add(chunk: slice) -> None:
+            part = inputs.part(chunk)
+            own = added_codes(self.row_set, part) * int(converter.lsb) + int(converter.zero) * self.row_set.zeros
+            own -= offset * part.sums(self.row_set.inputs)
+            total[chunk] = total[chunk] + own if adds else own
+
+        share(add, way.chunks(len(total)), way.threads)
+
+    def add_reals(self, inputs: Inputs, total: IntArray, input_sums: IntArray, way: Way) -> None:
         """Add what these rows contribute to `total` [vectors, outputs], and their inputs to `input_sums` [vectors]."""
         converter = self.row_set.converter
-        total += added_codes(self.row_set, inputs) * converter.lsb + converter.zero * self.row_set.zeros
-        input_sums += inputs.sums(self.row_set.inputs)[:, 0]
+
+        def add(chunk: slice) -> None:
+            part = inputs.part(chunk)
+            total[chunk] += added_codes(self.row_set, part) * converter.lsb + converter.zero * self.row_set.zeros
+            input_sums[chunk] += part.sums(self.row_set.inputs)[:, 0]
+
+        share(add, way.chunks(len(total)), way.threads)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,43 +116,27 @@ class KernelRows:
         suits_any = self.suits_any and other.suits_any
         return KernelRows(self.parts + other.parts, self.lsb, constants, largest, suits_any)
 
-    def split(self, count: int) -> tuple["KernelRows", ...]:
-        """The same in `count` shares that add up to it."""
-        size = ceil_divide(len(self.parts), count)
-        shares = (self.parts[start : start + size] for start in range(0, len(self.parts), size))
-        constants = chain([self.constants], repeat(np.zeros_like(self.constants)))
-        return tuple(replace(self, parts=own, constants=zeros) for own, zeros in zip(shares, constants, strict=False))
-
-    def add_integers(self, instructions: str, inputs: Inputs, total: IntArray, offset: int, *, adds: bool) -> None:
+    def add_integers(self, inputs: Inputs, total: IntArray, offset: int, way: Way, *, adds: bool) -> None:
         """What these rows contribute to `total` [vectors, outputs], `offset` times inputs that count taken off.
 
         It is added to what `total` holds, or (not `adds`) put there.
         """
-        input_sums = np.zeros(len(total), np.int64)
-        sums = self._added_codes(instructions, inputs, total.shape, input_sums)
-        kernels().add_integers(sums, int(self.lsb), self.constants.astype(np.int64), input_sums, offset, adds, total)
+        constants = np.zeros((min(way.groups, len(self.parts)), len(self.constants)), np.int64)
+        constants[0] = self.constants
+        given = self._given(inputs, way)
+        kernels().add_integers(*given, int(self.lsb), constants, offset, adds, total, way.chunk, way.threads)
 
-    def add_reals(self, instructions: str, inputs: Inputs, total: IntArray, input_sums: IntArray) -> None:
+    def add_reals(self, inputs: Inputs, total: IntArray, input_sums: IntArray, way: Way) -> None:
         """Add what these rows contribute to `total` [vectors, outputs], and inputs that count to `input_sums`."""
-        sums = self._added_codes(instructions, inputs, total.shape, input_sums)
-        kernels().add_reals(sums, self.lsb, self.constants, total)
+        given = self._given(inputs, way)
+        kernels().add_reals(*given, self.lsb, self.constants, input_sums, total, way.chunk, way.threads)
 
-    def _added_codes(
-        self, instructions: str, inputs: Inputs, shape: tuple[int, ...], input_sums: IntArray
-    ) -> npt.NDArray[np.int32]:
-        """Codes times factors, added up."""
-        sums = on_cache_line(shape, np.int32)
-        offsets = [inputs.offsets[part.inputs] for part in self.parts]
-        counted = [input_sums if part.counts_inputs else None for part in self.parts]
-        given = (instructions, inputs.codes, inputs.origins)
-        codes = [part.codes for part in self.parts]
-        kernels().multiply_all(codes, *given, offsets, inputs.first_vector, sums, counted)
-        for part, own in zip(self.parts, offsets, strict=True):
-            if part.unit is not None:
-                units = np.empty((len(sums), 1), np.int32)
-                kernels().multiply_all([part.unit], *given, [own], inputs.first_vector, units, [None])
-                sums += units * part.unit_factors
-        return sums
+    def _given(self, inputs: Inputs, way: Way) -> tuple[Any, ...]:
+        parts = [
+            (part.codes, inputs.offsets[part.inputs], part.counts_inputs, part.unit, part.unit_factors)
+            for part in self.parts
+        ]
+        return parts, way.instructions, inputs.codes, inputs.origins, inputs.first_vector
 
 
 Rows = NumpyRows | KernelRows

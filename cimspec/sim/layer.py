@@ -18,7 +18,7 @@ import numpy.typing as npt
 from cimspec.compiler.layout import Layout
 from cimspec.compiler.slicing import ceil_divide
 from cimspec.sim.adc import off_level
-from cimspec.sim.kernel_rows import KernelRows, NumpyRows, Rows
+from cimspec.sim.kernel_rows import KernelRows, NumpyRows, Rows, Way
 from cimspec.sim.packing import FEWEST_LOOKED_UP, instruction_set
 from cimspec.sim.prepare import prepared_rows
 from cimspec.sim.programmed import ProgrammedRows
@@ -58,13 +58,13 @@ class Prepared:
     empty: tuple[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]], ...]
     """Of sets whose empty cells conduct: the inputs that drive their rows, and what codes are multiplied by."""
 
-    def shared(self, threads: int) -> tuple[tuple[Rows, ...], ...]:
-        """The rows in a share for each thread, if that is worth it; sums of integers do not depend on their order."""
+    def groups(self, threads: int) -> int:
+        """In how many groups threads may share the rows; sums of integers do not depend on their order."""
         match self.rows:
             case (KernelRows() as rows,) if threads > 1 and len(rows.parts) >= FEWEST_SETS * threads:
-                return tuple((own,) for own in rows.split(threads))
+                return threads
             case _:
-                return (self.rows,)
+                return 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,53 +96,46 @@ class ProductLayer:
         vectors = len(inputs.origins)
         instructions = instruction_set() if engine is Engine.KERNEL else ""
         prepared = self._ready(engine, shortcut, instructions, vectors)
-        few = FEWEST_VECTORS < vectors < threads * FEWEST_FOR_ALL_ROWS
-        groups = prepared.shared(threads) if few and self.is_integer else (prepared.rows,)
-        make = np.empty if self.is_integer else np.zeros
-        kind = np.int64 if self.is_integer else np.float64
-        totals: list[IntArray] = [make((vectors, self.layout.outputs), kind) for _ in groups]
+        way = self._way(prepared, instructions, vectors, threads)
+        if not self.is_integer:
+            return self._reals(prepared, inputs, way)
+        total = np.empty((vectors, self.layout.outputs), np.int64)
+        for index, each in enumerate(prepared.rows):
+            each.add_integers(inputs, total, self._digital_offset, way, adds=index > 0)
+        return total
 
-        def add(task: tuple[slice, int]) -> None:
-            chunk, group = task
-            own, total = inputs.part(chunk), totals[group][chunk]
-            if not self.is_integer:
-                self._add_reals(prepared, instructions, own, total)
-                return
-            for index, each in enumerate(groups[group]):
-                each.add_integers(instructions, own, total, self._digital_offset, adds=index > 0)
-
-        def join(chunk: slice) -> None:
-            for other in totals[1:]:
-                totals[0][chunk] += other[chunk]
-
-        chunks = self._chunks(prepared, vectors, threads if len(groups) == 1 else 1)
-        tasks = [(chunk, group) for chunk in chunks for group in range(len(groups))]
-        share(add, tasks, min(threads, len(tasks)))
-        if len(groups) > 1:
-            share(join, chunks, min(threads, len(chunks)))
-        return totals[0]
-
-    def _add_reals(self, prepared: Prepared, instructions: str, inputs: Inputs, total: IntArray) -> None:
-        """Add all rows, and take off what weights and empty cells have too much."""
-        input_sums = np.zeros(len(total), np.int64)
+    def _reals(self, prepared: Prepared, inputs: Inputs, way: Way) -> IntArray:
+        """All rows added up, and taken off what weights and empty cells have too much."""
+        vectors = len(inputs.origins)
+        total, input_sums = np.zeros((vectors, self.layout.outputs)), np.zeros(vectors, np.int64)
         for each in prepared.rows:
-            each.add_reals(instructions, inputs, total, input_sums)
-        if self._digital_offset:
-            total -= self._digital_offset * input_sums[:, None]
-        if self._removed_level:
-            empty = np.zeros(total.shape, np.int64)  # how often each output holds the off level
-            for driving, factors in prepared.empty:
-                empty += inputs.sums(driving) * factors
-            total -= self._removed_level * empty
+            each.add_reals(inputs, total, input_sums, way)
 
-    def _chunks(self, prepared: Prepared, vectors: int, threads: int) -> list[slice]:
-        """Of vectors. Few: one chunk for each thread, as shorter ones take longer for each vector."""
+        def take_off(chunk: slice) -> None:
+            own = inputs.part(chunk)
+            if self._digital_offset:
+                total[chunk] -= self._digital_offset * input_sums[chunk, None]
+            if self._removed_level:
+                empty = np.zeros(total[chunk].shape, np.int64)  # how often each output holds the off level
+                for driving, factors in prepared.empty:
+                    empty += own.sums(driving) * factors
+                total[chunk] -= self._removed_level * empty
+
+        if self._digital_offset or self._removed_level:
+            share(take_off, way.chunks(vectors), way.threads)
+        return total
+
+    def _way(self, prepared: Prepared, instructions: str, vectors: int, threads: int) -> Way:
+        """Few vectors: one chunk for each thread, as shorter ones take longer for each vector, or groups of rows."""
+        few = FEWEST_VECTORS < vectors < threads * FEWEST_FOR_ALL_ROWS
+        groups = prepared.groups(threads) if few and self.is_integer else 1
         in_numpy = any(isinstance(each, NumpyRows) for each in prepared.rows)
         most = min(MOST_VECTORS, MOST_IN_NUMPY) if in_numpy else MOST_VECTORS
-        shared = ceil_divide(ceil_divide(vectors, threads), FEWEST_VECTORS) * FEWEST_VECTORS
+        sharing = threads if groups == 1 else 1
+        shared = ceil_divide(ceil_divide(vectors, sharing), FEWEST_VECTORS) * FEWEST_VECTORS
         size = min(most, CHUNK_PRODUCTS // self.layout.outputs, shared)
-        size = max(FEWEST_VECTORS, size // FEWEST_VECTORS * FEWEST_VECTORS)
-        return [slice(start, min(vectors, start + size)) for start in range(0, vectors, size)]
+        chunk = max(FEWEST_VECTORS, size // FEWEST_VECTORS * FEWEST_VECTORS)
+        return Way(instructions, threads, chunk, groups)
 
     def _ready(self, engine: Engine, shortcut: bool, instructions: str, vectors: int) -> Prepared:
         many = vectors >= FEWEST_LOOKED_UP

@@ -54,7 +54,9 @@ class Call:
     origins: Any = field(default_factory=lambda: np.arange(3, dtype=np.int64) * 7)
     offsets: Any = field(default_factory=lambda: np.arange(7, dtype=np.int32))
     first_vector: Any = 0
-    sums: Any = field(default_factory=lambda: np.zeros((3, 5), np.int32))
+    total: Any = field(default_factory=lambda: np.zeros((3, 5), np.int64))
+    chunk: Any = 512
+    threads: Any = 1
 
     def __post_init__(self) -> None:
         plane = Plane(CELLS.astype(np.int16), np.ones(5, np.int64), 0, 0)
@@ -75,13 +77,19 @@ class Call:
             self.cells, self.factors, self.starts, self.lookups, self.integers, self.reals, self.counters,
         )  # fmt: skip
 
+    def part(self, unit: Any = None, unit_factors: Any = None, *, counts_inputs: bool = False) -> tuple[Any, ...]:
+        """The rows as calls take them."""
+        return self.row_set(), self.offsets, counts_inputs, unit, unit_factors
+
+    def given(self, *parts: Any) -> tuple[Any, ...]:
+        """What calls of both kinds begin with."""
+        return list(parts), self.instructions, self.codes, self.origins, self.first_vector
+
     def run(self) -> np.ndarray:
-        """The sums, after the call."""
-        crossbar.multiply_all(
-            [self.row_set()],
-            *(self.instructions, self.codes, self.origins, [self.offsets], self.first_vector, self.sums, [None]),
-        )
-        return self.sums
+        """The total, after sums of codes have been put there."""
+        constants = np.zeros((1, self.total.shape[-1]), np.int64)
+        crossbar.add_integers(*self.given(self.part()), 1, constants, 0, False, self.total, self.chunk, self.threads)
+        return self.total
 
 
 @pytest.mark.parametrize(("instructions", "form"), KINDS)
@@ -89,18 +97,68 @@ def test_right_arguments_give_the_product(instructions, form):
     assert np.array_equal(Call(form=form, instructions=instructions).run(), INPUTS @ CELLS)
 
 
-def test_several_sets_of_rows_are_added_up():
-    call, sums = Call(), np.zeros(3, np.int64)
-    given = (call.instructions, call.codes, call.origins, [call.offsets] * 3, call.first_vector, call.sums)
-    crossbar.multiply_all([call.row_set()] * 3, *given, [None, sums, sums])
-    assert np.array_equal(call.sums, 3 * (INPUTS @ CELLS))
-    assert np.array_equal(sums, 2 * INPUTS.sum(axis=1))
-    with pytest.raises(ValueError, match="each set of rows has its offsets"):
-        crossbar.multiply_all([call.row_set()] * 2, *given, [None, None])
+@pytest.mark.parametrize("chunk", [1, 2, 512])
+@pytest.mark.parametrize("groups", [1, 2, 3])
+@pytest.mark.parametrize("threads", [1, 2, 7])
+def test_integers_are_put_into_a_total_or_added_to_it(threads, groups, chunk):
+    call, total = Call(), np.full((3, 5), 99)
+    ones = np.ones((7, 1), np.int16)
+    packed = pack_planes(Form.WORDS, [Plane(ones, np.ones(1, np.int64), 0, 0)], Extent(0, 1, 1, False, 7))
+    unit = Call(planes=packed.table, cells=packed.cells, factors=packed.factors).row_set()
+    factors = np.array([0, 1, -2, 3, 4], np.int32)
+    parts = [call.part(), call.part(counts_inputs=True), call.part(unit, factors, counts_inputs=True)]
+    constants = np.zeros((groups, 5), np.int64)
+    constants[0] = 10, 20, 30, 40, 50
+    inputs = INPUTS.sum(axis=1)[:, None]
+    expected = 4 * (3 * (INPUTS @ CELLS) + inputs * factors) + constants[0] - 7 * 2 * inputs
+    for adds, times in ((False, 1), (True, 2), (True, 3)):
+        crossbar.add_integers(*call.given(*parts), 4, constants, 7, adds, total, chunk, threads)
+        assert np.array_equal(total, times * expected)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_reals_are_added_to_a_total_and_inputs_to_their_sums(threads):
+    call, total, input_sums = Call(), np.full((3, 5), 0.5), np.full(3, 100)
+    parts = [call.part(), call.part(counts_inputs=True)]
+    constants = np.array([0.1, 0.2, 0.3, 0.4, 0.5])
+    crossbar.add_reals(*call.given(*parts), 0.3, constants, input_sums, total, 2, threads)
+    assert np.array_equal(total, 0.5 + (2 * (INPUTS @ CELLS) * 0.3 + constants))
+    assert np.array_equal(input_sums, 100 + INPUTS.sum(axis=1))
+
+
+def test_parts_must_be_whole():
+    call, factors = Call(), np.ones(5, np.int32)
+    reals = (np.zeros(3, np.int64), np.zeros((3, 5)), 512, 1)
+
+    def run(*parts: Any, groups: int = 1) -> None:
+        crossbar.add_integers(*call.given(*parts), 1, np.zeros((groups, 5), np.int64), 0, False, call.total, 512, 1)
+
     with pytest.raises(ValueError, match="there is no set of rows"):
-        crossbar.multiply_all([], *given[:3], [], 0, call.sums, [])
+        run()
     with pytest.raises(TypeError):
-        crossbar.multiply_all([call.row_set(), None], *given[:3], [call.offsets] * 2, 0, call.sums, [None, None])
+        run(call.part(), (None, call.offsets, False, None, None))
+    for part in (None, [*call.part()], call.row_set()):
+        with pytest.raises(TypeError):
+            run(part)
+    for part in ((), call.part()[:4], (*call.part(), 1)):
+        with pytest.raises(ValueError, match="values to unpack"):
+            run(part)
+    with pytest.raises(ValueError, match="one output"):
+        run(call.part(call.row_set(), factors))
+    single = Call(planes=table(outputs=1)).row_set()
+    for wrong in (None, factors[:4], factors[:0]):
+        with pytest.raises(ValueError, match="a factor for each output"):
+            run(call.part(single, wrong))
+    for groups in (0, 2):
+        with pytest.raises(ValueError, match="as many groups as parts"):
+            run(call.part(), groups=groups)
+    with pytest.raises(TypeError):
+        crossbar.add_reals(None, *call.given()[1:], 1.0, np.zeros(5), *reals)
+    with pytest.raises(ValueError, match="a sum of inputs for each vector"):
+        crossbar.add_reals(*call.given(call.part()), 1.0, np.zeros(5), np.zeros(2, np.int64), *reals[1:])
+    with pytest.raises(ValueError, match="differ in shape"):
+        crossbar.add_reals(*call.given(call.part()), 1.0, np.zeros(4), *reals)
+    assert not call.total.any()
 
 
 def table(**changed: int) -> np.ndarray:
@@ -237,10 +295,12 @@ WRONG_PRODUCTS: list[tuple[dict[str, Any], str]] = [
     ({"form": "tables", "instructions": "portable"}, "cannot read this form"),
     ({"form": "nibbles", "instructions": "portable"}, "cannot read this form"),
     ({"form": "adders", "instructions": "portable"}, "cannot read this form"),
-    ({"sums": np.zeros((2, 5), np.int32)}, "do not fit the cells"),
-    ({"sums": np.zeros((3, 4), np.int32)}, "do not fit the cells"),
-    ({"sums": np.zeros((3, 0), np.int32)}, "do not fit the cells"),
-    ({"offsets": np.zeros(6, np.int32)}, "do not fit the cells"),
+    ({"total": np.zeros((2, 5), np.int64)}, "differ in shape"),
+    ({"total": np.zeros((3, 4), np.int64)}, "reach beyond the outputs"),
+    ({"total": np.zeros((3, 0), np.int64)}, "reach beyond the outputs"),
+    ({"offsets": np.zeros(6, np.int32)}, "each row has an offset"),
+    ({"chunk": 0}, "at least one vector"),
+    ({"chunk": -1}, "at least one vector"),
     ({"origins": np.array([0, 7, 15], np.int64)}, "reaches beyond"),
     ({"origins": np.array([0, 7, 21], np.int64)}, "begins beyond"),
     ({"origins": np.array([0, 7, FAR], np.int64)}, "begins beyond"),
@@ -253,10 +313,10 @@ WRONG_PRODUCTS: list[tuple[dict[str, Any], str]] = [
     ({"codes": np.zeros(21)}, "Buffer dtype mismatch"),
     ({"codes": np.zeros(21, ">i2")}, "endian"),
     ({"codes": np.zeros(42, np.int16)[::2]}, "contiguous"),
-    ({"sums": np.zeros((3, 10), np.int32)[:, ::2]}, "contiguous"),
-    ({"sums": np.zeros((5, 3), np.int32).T}, "contiguous"),
-    ({"sums": np.zeros((3, 5), np.int64)}, "Buffer dtype mismatch"),
-    ({"sums": np.zeros(15, np.int32)}, "wrong number of dimensions"),
+    ({"total": np.zeros((3, 10), np.int64)[:, ::2]}, "contiguous"),
+    ({"total": np.zeros((5, 3), np.int64).T}, "contiguous"),
+    ({"total": np.zeros((3, 5), np.int32)}, "Buffer dtype mismatch"),
+    ({"total": np.zeros(15, np.int64)}, "wrong number of dimensions"),
 ]
 
 
@@ -265,12 +325,12 @@ def test_a_product_of_wrong_arrays_is_refused(spoiled, message):
     call = Call(**spoiled)
     with pytest.raises(ValueError, match=message):
         call.run()
-    assert not call.sums.any()
+    assert not call.total.any()
 
 
-def test_sums_that_cannot_be_written_are_refused():
+def test_a_total_that_cannot_be_written_are_refused():
     call = Call()
-    call.sums.setflags(write=False)
+    call.total.setflags(write=False)
     with pytest.raises(ValueError, match="read-only"):
         call.run()
 
@@ -291,10 +351,10 @@ def test_unusual_arrays_are_read_as_they_are(instructions, form, arrays):
             for array in (call.codes, call.origins, call.offsets, call.cells, call.factors, call.starts, call.lookups):
                 array.setflags(write=False)
         case "none":
-            call.origins, call.sums = np.zeros(0, np.int64), np.zeros((0, 5), np.int32)
+            call.origins, call.total = np.zeros(0, np.int64), np.zeros((0, 5), np.int64)
             expected = expected[:0]
         case "wide":
-            call.sums = np.full((3, 9), 7, np.int32)
+            call.total = np.full((3, 9), 7)
             expected = np.pad(expected, ((0, 0), (0, 4)))
         case "overlapping":  # windows that begin at 0, 1 and 14; rows all driven by the same code
             call.origins, call.offsets = np.array([0, 1, 14], np.int64), np.zeros(7, np.int32)
@@ -306,51 +366,20 @@ def test_unusual_arrays_are_read_as_they_are(instructions, form, arrays):
 
 @pytest.mark.parametrize(("instructions", "form"), KINDS)
 @pytest.mark.parametrize("first_output", [0, 3, 15, 16, 70])
-def test_nothing_is_written_outside_of_the_sums(instructions, form, first_output):
+def test_nothing_is_written_outside_of_the_total(instructions, form, first_output):
     rng = np.random.default_rng(first_output)
     for outputs in (1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 130):
         cells = rng.integers(0, 4, (7, outputs))
         plane = Plane(cells.astype(np.int16), np.ones(outputs, np.int64), first_output, 0)
         packed = pack_planes(form, [plane], Extent(0, 3, 1, False, 7))
-        guarded = np.full((7, first_output + outputs), 5, np.int32)
+        guarded = np.full((7, first_output + outputs), 5)
         call = Call(form=form, instructions=instructions, planes=packed.table, cells=packed.cells)
-        call.factors, call.starts, call.sums = packed.factors, packed.lookups.starts, guarded[2:5]
+        call.factors, call.starts, call.total = packed.factors, packed.lookups.starts, guarded[2:5]
         call.run()
         expected = np.full(guarded.shape, 5)
         expected[2:5] = 0
         expected[2:5, first_output:] += INPUTS @ cells
         assert np.array_equal(guarded, expected)
-
-
-def add_integers(sums: Any, lsb: Any, constants: Any, total: Any) -> None:
-    crossbar.add_integers(sums, lsb, constants, np.zeros(len(total), np.int64), 0, True, total)
-
-
-def test_added_codes_must_fit_their_totals():
-    sums = np.zeros((2, 3), np.int32)
-    for add, lsb, kind in ((add_integers, 1, np.int64), (crossbar.add_reals, 1.0, np.float64)):
-        for constants, total in ((2, (2, 3)), (3, (3, 3)), (3, (2, 4))):
-            with pytest.raises(ValueError, match="differ in shape"):
-                add(sums, lsb, np.zeros(constants, kind), np.zeros(total, kind))
-        add(sums[:0], lsb, np.zeros(3, kind), np.zeros((0, 3), kind))
-        total = np.zeros((2, 3), kind)
-        total.setflags(write=False)
-        with pytest.raises(ValueError, match="read-only"):
-            add(sums, lsb, np.zeros(3, kind), total)
-    with pytest.raises(ValueError, match="a sum of inputs for each vector"):
-        crossbar.add_integers(
-            sums, 1, np.zeros(3, np.int64), np.zeros(3, np.int64), 0, True, np.zeros((2, 3), np.int64)
-        )
-
-
-def test_integers_are_put_into_a_total_or_added_to_it():
-    sums, total = np.arange(6, dtype=np.int32).reshape(2, 3), np.full((2, 3), 99)
-    constants, input_sums = np.array([10, 20, 30]), np.array([1, 2])
-    expected = 4 * sums + constants - 7 * input_sums[:, None]
-    crossbar.add_integers(sums, 4, constants, input_sums, 7, False, total)
-    assert np.array_equal(total, expected)
-    crossbar.add_integers(sums, 4, constants, input_sums, 7, True, total)
-    assert np.array_equal(total, 2 * expected)
 
 
 def test_random_numbers_must_fit_their_arrays():

@@ -77,6 +77,7 @@ class ChipEvaluator:
     def _execution(self, policy: Policy) -> Execution:
         network = integer_network(self._tables.graph, quantize(self._tables, policy))
         program = schedule(self._tables.graph.name, network.lowered, self._chip)
-        scales = {layer.name: self._ranges.full_scale(program, layer) for layer in program.layers}
-        calibrated = with_full_scales(program, {name: scale for name, scale in scales.items() if scale is not None})
+        scales = self._threads.map(lambda layer: self._ranges.full_scale(program, layer), program.layers)
+        named = zip((layer.name for layer in program.layers), scales, strict=True)
+        calibrated = with_full_scales(program, {name: scale for name, scale in named if scale is not None})
         return Execution(calibrated, network.constants, policy)

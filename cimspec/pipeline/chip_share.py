@@ -15,6 +15,7 @@ from cimspec.quant.apply import apply_vector, matmul
 from cimspec.quant.cache import SizedCache
 from cimspec.quant.ops import Array, Constants, MatMul, sources
 from cimspec.sim.on_crossbars import How, OnCrossbars, distinct_copies, put_on_crossbars, run_moving
+from cimspec.sim.programmed import Shelf
 
 CELL_BYTES = 2
 """A programmed cell takes no more."""
@@ -62,8 +63,9 @@ class ProgrammedChip:
     """A chip whose cells come out as `seed` says. Any thread may use it."""
 
     def __init__(self, seed: int, *, cache_bytes: int) -> None:
-        """`cache_bytes`: of programmed layers."""
+        """`cache_bytes`: of programmed layers, and half as many of cells before they were packed."""
         self.seed = seed
+        self._shelf = Shelf(cache_bytes // 2)
         self._layers: SizedCache[tuple[str, tuple[Precision, int]], OnCrossbars] = SizedCache(cache_bytes, layer_bytes)
         self._looking = Lock()
 
@@ -74,7 +76,9 @@ class ProgrammedChip:
         with self._looking:  # its cells are made when they are first needed, outside
             known = self._layers.get(key)
             if known is None:
-                known = put_on_crossbars(execution.program, layer, execution.constants, seed=self.seed, index=index)
+                known = put_on_crossbars(
+                    execution.program, layer, execution.constants, seed=self.seed, index=index, shelf=self._shelf
+                )
                 self._layers.put(key, known)
             return known
 

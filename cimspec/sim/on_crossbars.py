@@ -18,7 +18,7 @@ from cimspec.graph.window import Window
 from cimspec.quant.ops import Array, Constants
 from cimspec.sim.layer import Engine, ProductLayer
 from cimspec.sim.mvm import flat_inputs
-from cimspec.sim.programmed import ProgrammedRows
+from cimspec.sim.programmed import ProgrammedRows, Shelf
 from cimspec.sim.row_set import Inputs
 
 IntArray = npt.NDArray[Any]
@@ -91,15 +91,20 @@ class OnCrossbars:
 
 
 def put_on_crossbars(
-    program: Program, layer: CrossbarLayer, constants: Constants, *, seed: int, index: int
+    program: Program, layer: CrossbarLayer, constants: Constants, *, seed: int, index: int, shelf: Shelf | None = None
 ) -> OnCrossbars:
-    """The cells that a layer's schedule reads, as they come out for `seed`; `index` is the layer's in the program."""
+    """The cells that a layer's schedule reads, as they come out for `seed`; `index` is the layer's in the program.
+
+    A `shelf` is for that seed, and for weights that differ in nothing but their bits.
+    """
     matrices, op = program.matrices(layer), layer.op
     assert op.bias is not None, "what moves is written for each input"
     weights = constants[op.weights]
     products = tuple(
         tuple(
-            product_layer(layer, matrices, matrix, matrices.weights(matrix, weights), seed, (index, matrix, copy, 0))
+            product_layer(
+                layer, matrices, matrix, matrices.weights(matrix, weights), seed, (index, matrix, copy, 0), shelf
+            )
             for matrix in range(matrices.count)
         )
         for copy in range(distinct_copies(program, layer))
@@ -113,7 +118,13 @@ def distinct_copies(program: Program, layer: CrossbarLayer) -> int:
 
 
 def product_layer(
-    layer: CrossbarLayer, matrices: Matrices, matrix: int, weights: Array, seed: int, place: tuple[int, int, int, int]
+    layer: CrossbarLayer,
+    matrices: Matrices,
+    matrix: int,
+    weights: Array,
+    seed: int,
+    place: tuple[int, int, int, int],
+    shelf: Shelf | None = None,
 ) -> ProductLayer:
     """One matrix of weights `[outputs, inputs]`; `place` are the arguments of `draw_number`."""
     rows = ProgrammedRows(
@@ -123,6 +134,7 @@ def product_layer(
         layer.full_scale,
         seed=seed,
         layer=draw_number(*place),
+        shelf=shelf,
     )
     return ProductLayer(rows)
 

@@ -4,12 +4,7 @@
 #include <string.h>
 
 #include "crossbar_product.h"
-
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-#define EACH_MACHINE __attribute__((target_clones("arch=skylake-avx512", "avx2", "default")))
-#else
-#define EACH_MACHINE
-#endif
+#include "each_machine.h"
 
 /* Plain loops, which the compiler makes wide for each instruction set. */
 

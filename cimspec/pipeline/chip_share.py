@@ -11,9 +11,10 @@ from threading import Lock
 from cimspec.compiler import CrossbarLayer, Program
 from cimspec.compiler.program import ProgramItem, operation
 from cimspec.graph import Policy, Precision
-from cimspec.quant.apply import apply_vector, matmul
+from cimspec.quant.apply import matmul
 from cimspec.quant.cache import SizedCache
 from cimspec.quant.ops import Array, Constants, MatMul, sources
+from cimspec.sim.digital import apply_digital
 from cimspec.sim.on_crossbars import How, OnCrossbars, distinct_copies, put_on_crossbars, run_moving
 from cimspec.sim.programmed import Shelf
 
@@ -118,7 +119,7 @@ class ChipShare:
             case MatMul() as product:
                 return matmul(product, operands[product.src], operands[product.weights], None)
             case vector:
-                return apply_vector(vector, operands, execution.constants)
+                return apply_digital(vector, operands, execution.constants)
 
     def _layer_output(self, layer: CrossbarLayer, execution: Execution, operands: Mapping[str, Array]) -> Array:
         codes = operands[layer.op.src]

@@ -78,11 +78,11 @@ def apply_vector(op: VectorOp, tensors: Tensors, constants: Constants) -> Array:
 
 
 def real_values(name: str, tensors: Tensors, constants: Constants) -> Array:
-    """The real values of a tensor, float64."""
+    """The real values of a tensor, float64; in C's order, so that sums of them round alike however tensors lie."""
     values = tensors[name]
     if values.dtype.kind == "f":
-        return values
-    return np.asarray(np.multiply(values, constants[scale_name(name)], dtype=np.float64))
+        return np.ascontiguousarray(values)
+    return np.asarray(np.multiply(values, constants[scale_name(name)], dtype=np.float64, order="C"))
 
 
 RealOp = Dequantize | Evaluate | Clipped | Scaled | Softmaxed | Normalized | LocallyNormalized
@@ -173,8 +173,13 @@ def outputs_of(op: MatMul, products: Array) -> Array:
 
 def _rescaled(src: str, dst: str, tensors: Tensors, constants: Constants) -> Array:
     """A tensor in units of another one's scale, float64."""
+    return np.asarray(np.multiply(tensors[src], rescaling(src, dst, tensors, constants), dtype=np.float64))
+
+
+def rescaling(src: str, dst: str, tensors: Tensors, constants: Constants) -> Array:
+    """What turns a tensor's values into units of another one's scale."""
     own = constants.get(scale_name(src), 1.0) if tensors[src].dtype.kind != "f" else 1.0
-    return np.asarray(np.multiply(tensors[src], own / constants[scale_name(dst)], dtype=np.float64))
+    return np.asarray(own / constants[scale_name(dst)])
 
 
 def _rounded(values: Array, codes: Codes) -> Array:

@@ -17,6 +17,7 @@ from cimspec.compiler.verify import verify
 from cimspec.data.cores import cores
 from cimspec.quant.apply import apply_vector, matmul
 from cimspec.quant.ops import Array, Constants, MatMul
+from cimspec.sim.digital import apply_digital
 from cimspec.sim.layer import Engine
 from cimspec.sim.on_crossbars import How, OnCrossbars, put_on_crossbars, run_moving
 
@@ -119,5 +120,6 @@ class Machine:
                 case MatMul():
                     tensors[item.dst] = matmul(item, tensors[item.src], tensors[item.weights], None)
                 case _:
-                    tensors[item.dst] = apply_vector(item, tensors, self.constants)
+                    apply = apply_digital if self.how.engine is Engine.KERNEL else apply_vector
+                    tensors[item.dst] = apply(item, tensors, self.constants)
         return tensors[self.program.output]

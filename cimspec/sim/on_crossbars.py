@@ -54,7 +54,10 @@ class OnCrossbars:
     """For each copy its matrices. Where cells hold what they should, all copies are the same one."""
 
     def run(self, codes: Array, first_input: int, how: How) -> Array:
-        """The output `[batch, *shape]` for input codes `[batch, ...]`, the first of which has index `first_input`."""
+        """The output `[batch, *shape]` for input codes `[batch, ...]`, the first of which has index `first_input`.
+
+        Channels of images lie side by side in memory, as they are computed.
+        """
         op = self.layer.op
         if len(self.copies) == 1:
             inputs = layer_inputs(codes, op.window, first_input * op.invocations)
@@ -64,8 +67,7 @@ class OnCrossbars:
         total += self.bias
         if op.window is None:
             return total.reshape(len(codes), *op.shape)
-        images = total.reshape(len(codes), op.invocations, -1).transpose(0, 2, 1)
-        return np.ascontiguousarray(images).reshape(len(codes), *op.shape)
+        return total.reshape(len(codes), *op.shape[1:], -1).transpose(0, 3, 1, 2)
 
     def _products(self, products: tuple[ProductLayer, ...], inputs: Inputs, how: How) -> IntArray:
         """Products `[vectors, outputs of all matrices]`."""

@@ -1,0 +1,8 @@
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+def requantize(
+    values: npt.NDArray[Any], factors: npt.NDArray[np.float64], low: int, high: int, codes: npt.NDArray[np.int16]
+) -> None: ...

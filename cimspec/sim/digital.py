@@ -36,7 +36,11 @@ def requantized(values: Array, factor: Array, codes: Codes) -> Array | None:
     if values.dtype not in (np.int64, np.float64) or not ordered.flags.c_contiguous or factor.ndim > values.ndim:
         return None
     factors = factor.reshape((1,) * (values.ndim - factor.ndim) + factor.shape).transpose(axes)
-    if factors.size not in (1, factors.shape[-1]) or factors.shape[-1] not in (1, ordered.shape[-1]):
+    if (
+        factors.size not in (1, factors.shape[-1])
+        or factors.shape[-1] not in (1, ordered.shape[-1])
+        or not factors.size
+    ):
         return None
     found = np.empty(ordered.shape, np.int16)
     repeated = np.tile(factors.reshape(-1), ceil_divide(FACTORS, factors.size))

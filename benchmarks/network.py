@@ -30,12 +30,12 @@ from cimspec.data.cores import cores
 from cimspec.graph import Graph, Precision
 from cimspec.graph.window import Window
 from cimspec.pipeline.costing import compiled_graph
-from cimspec.quant.apply import apply_vector
 from cimspec.quant.integer import IntegerNetwork
 from cimspec.quant.lower import Lowered
 from cimspec.quant.ops import Codes, Dequantize, MatMul, Requantize, Tensor, Wide
 from cimspec.report import rows_table
 from cimspec.sim import execute
+from cimspec.sim.digital import apply_digital
 from cimspec.sim.execute import Machine, inputs_at_once
 from cimspec.sim.on_crossbars import How, put_on_crossbars
 from cimspec.spec.chip import Adc, Chip, Crossbar, Encoding
@@ -126,7 +126,7 @@ def profile(job: Job) -> dict[str, float]:
             tensors[item.op.dst] = products.run(codes, 0, How())
             key = f"product {item.op.inputs} x {item.op.outputs} x {item.op.invocations}"
         else:
-            tensors[item.dst] = apply_vector(item, tensors, job.network.constants)
+            tensors[item.dst] = apply_digital(item, tensors, job.network.constants)
             key = type(item).__name__
         spent[key] += (time.perf_counter() - start) / size
     return dict(spent)

@@ -1,6 +1,5 @@
 /* Chunks of vectors, shared by threads. See crossbar_product.h. */
 
-#include <stdatomic.h>
 #include <string.h>
 
 #include "crossbar_product.h"
@@ -43,7 +42,7 @@ EACH_MACHINE static void add_units(const int32_t *units, const int32_t *factors,
 
 typedef struct {
     cim_product product;
-    atomic_int lacking; /* memory */
+    int lacking; /* memory; written under the lock */
 } shared_product;
 
 /* Some vectors from `first` on, some sets of rows, and what their sums of codes are made in. */
@@ -129,9 +128,11 @@ static void multiply_part(void *job, ptrdiff_t part, cim_desk *desk)
         return;
     cim_piece own = {.first = first, .vectors = left < product->chunk ? left : product->chunk};
     own.rows = product->rows + start, own.count = rows_left < size ? rows_left : size;
-    if (lend(&own, product, desk) || add_codes(&own, product->outputs))
-        atomic_store(&shared->lacking, 1);
-    else
+    if (lend(&own, product, desk) || add_codes(&own, product->outputs)) {
+        cim_lock();
+        shared->lacking = 1;
+        cim_unlock();
+    } else
         add_to_total(product, group, &own);
 }
 
@@ -145,5 +146,5 @@ int cim_run_product(const cim_product *product, ptrdiff_t threads, cim_desk *own
     }
     const ptrdiff_t chunks = (product->vectors + product->chunk - 1) / product->chunk;
     cim_share(multiply_part, &shared, chunks * product->groups, threads, own);
-    return atomic_load(&shared.lacking);
+    return shared.lacking;
 }

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from cimspec._kernels import digital
 from cimspec.quant.apply import apply_vector
-from cimspec.quant.ops import Codes, Requantize, scale_name
-from cimspec.sim.digital import apply_digital, requantized
+from cimspec.quant.ops import AddCodes, Codes, Requantize, scale_name
+from cimspec.sim.digital import added, apply_digital, requantized
 
 
 @st.composite
@@ -41,6 +41,18 @@ def test_codes_are_those_of_numpy(drawn, step):
     assert np.array_equal(found, expected)
 
 
+@given(tensors(), st.floats(1e-3, 1e3), st.sampled_from([np.int16, np.int64, np.float64]), st.booleans())
+def test_codes_of_sums_are_those_of_numpy(drawn, step, kind, other_order):
+    values, scale, codes = drawn
+    other = (values % 1000).astype(kind)  # lies as `values` do, or (numpy's own choice) not
+    other = np.ascontiguousarray(other) if other_order else other
+    constants = {scale_name("a"): scale, scale_name("b"): np.float64(0.37), scale_name("codes"): np.float64(step)}
+    op, given = AddCodes("codes", "a", "b", codes), {"a": values, "b": other}
+    found, expected = apply_digital(op, given, constants), apply_vector(op, given, constants)
+    assert found.dtype == expected.dtype
+    assert np.array_equal(found, expected)
+
+
 def test_ties_are_rounded_to_even_and_the_rest_is_clipped():
     values = np.array([[-900, -5, -3, -1, 1, 3, 5, 900]])
     found = requantized(values, np.float64(0.5), Codes(4, True))
@@ -59,6 +71,7 @@ def test_what_no_single_pass_follows_is_left_to_numpy():
     codes = Codes(4, False)
     for each, factor in (
         (values.astype(np.int32), np.float64(1)),
+        (values, np.ones(0)),
         (values[:, :, ::2], np.float64(1)),
         (values[:, ::-1], np.float64(1)),
         (np.broadcast_to(values[:1], (5, 3, 4)), np.float64(1)),
@@ -67,6 +80,15 @@ def test_what_no_single_pass_follows_is_left_to_numpy():
         (values, np.ones((1, 2, 3, 4))),
     ):
         assert requantized(each, factor, codes) is None
+
+
+def test_sums_of_other_shapes_or_orders_are_left_to_numpy():
+    one, codes = np.float64(1), Codes(8, True)
+    values = np.arange(24).reshape(2, 3, 4)
+    assert added(values, values, one, one, codes) is not None
+    for other in (values[:1], values[..., None], np.asfortranarray(values), values.astype(np.int32)):
+        assert added(values, other, one, one, codes) is None
+    assert added(values, values, np.ones((3, 1)), one, codes) is None
 
 
 def test_arrays_must_fit():
@@ -84,3 +106,14 @@ def test_arrays_must_fit():
     with pytest.raises(ValueError, match="read-only"):
         digital.requantize(values, one, -7, 7, codes)
     digital.requantize(values[:0], one, -7, 7, np.zeros(0, np.int16))
+    codes = np.zeros(3, np.int16)
+    for wrong in (
+        (values[:2], values, one, one, codes),
+        (values, values[:2], one, one, codes),
+        (values, values, one, np.ones(2), codes),
+        (values, values, one[:0], one[:0], codes),
+        (values, values, one, one, codes[:2]),
+    ):
+        with pytest.raises(ValueError, match="a code for each place"):
+            digital.add_codes(*wrong[:4], -7, 7, wrong[4])
+    digital.add_codes(values[:0], values[:0], one, one, -7, 7, codes[:0])

@@ -121,7 +121,7 @@ class KernelRows:
 
         It is added to what `total` holds, or (not `adds`) put there.
         """
-        constants = np.zeros((min(way.groups, len(self.parts)), len(self.constants)), np.int64)
+        constants = np.zeros((way.groups, len(self.constants)), np.int64)
         constants[0] = self.constants
         given = self._given(inputs, way)
         kernels().add_integers(*given, int(self.lsb), constants, offset, adds, total, way.chunk, way.threads)

@@ -232,23 +232,31 @@ def add_reals(
     const int16_t[::1] codes,        # IN
     const int64_t[::1] origins,      # IN [vectors]
     uint64_t first_vector,
-    double lsb,
-    const double[::1] constants,     # IN [outputs]
+    const double[::1] lsbs,          # IN [parts]
+    const double[:, ::1] constants,  # IN [parts, outputs]
+    int64_t offset,                  # times inputs that count, which is taken off
+    bint adds,                       # to what `total` holds
     int64_t[::1] input_sums,         # OUT [vectors], inputs that count are added to it
-    double[:, ::1] total,            # OUT [vectors, outputs], added to
+    double[:, ::1] total,            # OUT [vectors, outputs]
     Py_ssize_t chunk,
     Py_ssize_t threads,
 ):
-    """`total += codes * lsb + constants`, each operation rounded to float64, the codes of all parts added up."""
+    """`total (+)= codes * lsb + constants` for one part after the other, and `total -= offset * input_sums` in the end.
+
+    Each operation is rounded to float64.
+    """
     cdef Rows rows = Rows(parts, instructions, codes, origins, first_vector, total.shape[1], chunk)
     cdef cim_product product
     memset(&product, 0, sizeof(product))
-    check_shape(total.shape[0], total.shape[1], origins.shape[0], constants.shape[0])
+    check_shape(total.shape[0], total.shape[1], origins.shape[0], constants.shape[1])
     if input_sums.shape[0] != origins.shape[0]:
         raise ValueError("there is a sum of inputs for each vector")
+    if lsbs.shape[0] != rows._count or constants.shape[0] != rows._count:
+        raise ValueError("there is a step, and there are constants, for each part")
     if total.shape[0] and total.shape[1]:
         product.outputs, product.chunk, product.groups = total.shape[1], chunk, 1
-        product.reals.lsb, product.reals.constants = lsb, &constants[0]
+        product.reals.lsbs, product.reals.constants = &lsbs[0], &constants[0, 0]
+        product.reals.offset, product.reals.adds = offset, adds
         product.reals.input_sums, product.reals.total = &input_sums[0], &total[0, 0]
         rows.run(&product, threads)
 

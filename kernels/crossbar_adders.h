@@ -30,6 +30,16 @@
 #include "crossbar_codes.h"
 #include "crossbar_lists.h"
 
+static inline int32_t bits_of(int64_t number) { return number ? 64 - __builtin_clzll((unsigned long long)number) : 0; }
+
+/* Planes that hold all of `low .. high`. */
+static inline int32_t planes_of(int64_t low, int64_t high, int has_sign)
+{
+    return bits_of(has_sign && -low - 1 > high ? -low - 1 : high) + has_sign;
+}
+
+#include "crossbar_combine.h"
+
 /* Steps that the same bytes of the inputs hold, whose factors are `factor` times the bits' weights. */
 typedef struct {
     cim_part part;
@@ -44,7 +54,7 @@ typedef struct {
     cim_pass pass[MOST_PASSES];
     int32_t passes, field_bits, fields; /* of a byte */
     int32_t width, scaled[CIM_TERMS], code_width; /* planes of sums, behind each term, and of codes before clipping */
-    int32_t clips_low, clips_high, clipped_width;
+    int32_t clips_low, clips_high, clipped_width, lowest, highest; /* codes */
     int32_t starts;     /* what sums start at, in planes behind those of the rows: `start_planes` for each */
     int32_t start_planes;
     size_t plane_bytes; /* of one pass and block of vectors */
@@ -65,7 +75,7 @@ INLINE const cim_vector *codes_of(const cim_adders *adders, cim_vector *sums, ci
         const cim_term *term = &scaling->term[index];
         const int is_last = index == scaling->terms - 1;
         const cim_vector carry = is_last && scaling->tie_bit >= 0 ? tie : filled(term->is_minus);
-        scale(sums, width, has_sign, term, carry, adders->scaled[index], room);
+        scale(sums, width, has_sign, term, carry, adders->scaled[index], is_last ? scaling->shift : 0, room);
         cim_vector *const other = sums;
         sums = room, room = other, width = adders->scaled[index];
     }
@@ -74,42 +84,51 @@ INLINE const cim_vector *codes_of(const cim_adders *adders, cim_vector *sums, ci
         clip(sums, adders->code_width, has_sign, set->adc.scaling.highest, 0);
     if (adders->clips_low)
         clip(sums, adders->code_width, has_sign, set->adc.scaling.lowest, 1);
-    for (int plane = adders->clipped_width; plane % 4; plane++)
-        sums[plane] = has_sign ? sums[adders->clipped_width - 1] : V_WHOLE(setzero)();
+    fill_quad(sums, adders->clipped_width, has_sign);
     return sums;
 }
 
-/* Add one column's codes to its output, [fields][LANES] integers. */
-CIM_TARGET static void add_column(const cim_adders *adders, const cim_column *column, const uint8_t *planes, int32_t *to)
+/* Add what some planes make to an output, [fields][LANES] integers. */
+INLINE void add_fields(const cim_adders *adders, const cim_pass *pass, const cim_vector *planes, int width,
+                       int32_t factor, int32_t *to)
+{
+    const int quads = (width + 3) / 4, has_sign = adders->set->signs == 2;
+    if (adders->fields == 2) {
+        add_two_fields(planes, quads, has_sign, pass->bits, factor * pass->factor, to);
+        return;
+    }
+    for (int field = 0; field < adders->fields; field++)
+        add_field(planes, quads, has_sign, field * adders->field_bits, pass->bits, factor * pass->factor,
+                  to + field * LANES);
+}
+
+/* Add the codes of an output's columns to it. */
+CIM_TARGET static void add_output(const cim_adders *adders, const cim_column *columns, int32_t count,
+                                  const uint8_t *planes, int32_t *to)
 {
     const cim_row_set *set = adders->set;
-    const int quads = (adders->clipped_width + 3) / 4;
-    const ptrdiff_t start = (set->rows + 1) * LANES + column->start * adders->start_planes * LANES;
+    const int has_sign = set->signs == 2, width = adders->clipped_width;
     /* Room ahead for what is shifted in, and behind for whole quads. */
-    cim_vector sums[MOST_SHIFT + MOST_SCALED + 3], room[MOST_SHIFT + MOST_SCALED + 3];
+    cim_vector sums[MOST_SHIFT + MOST_SCALED + 3], room[MOST_SHIFT + MOST_SCALED + 3], total[MOST_ADDED_UP];
     for (int32_t index = 0; index < adders->passes; index++, planes += adders->plane_bytes) {
-        const cim_pass *pass = &adders->pass[index];
-        count_functions[adders->width - LEAST_WIDTH](planes, column, set->cell_bits, (const cim_vector *)(planes + start),
-                                                     sums + MOST_SHIFT);
-        const cim_vector *codes = codes_of(adders, sums + MOST_SHIFT, room + MOST_SHIFT);
-        for (int field = 0; field < adders->fields; field++)
-            add_field(codes, quads, set->signs == 2, field * adders->field_bits, pass->bits,
-                      column->factor * pass->factor, to + field * LANES);
+        int32_t factor = 0;
+        for (const cim_column *column = columns; column < columns + count; column++) {
+            const ptrdiff_t start = (set->rows + 1) * LANES + column->start * adders->start_planes * LANES;
+            count_functions[adders->width - LEAST_WIDTH](planes, column, set->cell_bits,
+                                                         (const cim_vector *)(planes + start), sums + MOST_SHIFT);
+            const cim_vector *codes = codes_of(adders, sums + MOST_SHIFT, room + MOST_SHIFT);
+            factor = column->begins ? column->factor : factor;
+            if (column->begins && column->ends) {
+                add_fields(adders, &adders->pass[index], codes, width, factor, to);
+                continue;
+            }
+            add_up(column, codes, width, has_sign, total);
+            if (column->ends) {
+                fill_quad(total, column->width, has_sign);
+                add_fields(adders, &adders->pass[index], total, column->width, factor, to);
+            }
+        }
     }
-}
-
-static inline int32_t bits_of(int64_t number)
-{
-    int32_t bits = 0;
-    while (number >> bits)
-        bits++;
-    return bits;
-}
-
-/* Planes that hold all of `low .. high`. */
-static inline int32_t planes_of(int64_t low, int64_t high, int has_sign)
-{
-    return bits_of(has_sign && -low - 1 > high ? -low - 1 : high) + has_sign;
 }
 
 static void describe_adc(cim_adders *adders)
@@ -134,8 +153,9 @@ static void describe_adc(cim_adders *adders)
     high >>= scaling->shift, low >>= scaling->shift;
     adders->clips_high = high > scaling->highest;
     adders->clips_low = low < scaling->lowest;
-    adders->clipped_width = planes_of(adders->clips_low ? scaling->lowest : low,
-                                      adders->clips_high ? scaling->highest : high, has_sign);
+    adders->lowest = (int32_t)(adders->clips_low ? scaling->lowest : low);
+    adders->highest = (int32_t)(adders->clips_high ? scaling->highest : high);
+    adders->clipped_width = planes_of(adders->lowest, adders->highest, has_sign);
     adders->starts = has_sign ? 1 : 1 << set->cell_bits / 2;
     adders->start_planes = adders->width + set->cell_bits - 1;
     adders->plane_bytes = ((size_t)set->rows + 1 + (size_t)(adders->starts * adders->start_planes)) * LANES;
@@ -293,14 +313,16 @@ CIM_TARGET static void add_set(const cim_adders *adders, const cim_workspace *wo
         const int32_t own = end - output < CIM_INTEGERS ? end - output : CIM_INTEGERS;
         uint16_t *list = work->lists;
         int32_t *counts = work->counts, columns[CIM_INTEGERS], before = 0;
-        for (int32_t index = 0; index < own; index++)
-            columns[index] = before += list_columns(adders->set, output + index, &list, &counts, work->columns + before);
+        for (int32_t index = 0; index < own; index++) {
+            const int32_t found = list_columns(adders->set, output + index, &list, &counts, work->columns + before);
+            add_columns_up(work->columns + before, found, adders->lowest, adders->highest, adders->set->signs == 2);
+            columns[index] = before += found;
+        }
         const uint8_t *planes = work->planes;
         for (ptrdiff_t block = 0; block < blocks; block++, planes += (size_t)adders->passes * adders->plane_bytes) {
             int32_t *sums = work->sums + (block * outputs + output) * adders->fields * LANES;
-            for (int32_t index = 0, column = 0; index < own; index++, sums += adders->fields * LANES)
-                for (; column < columns[index]; column++)
-                    add_column(adders, work->columns + column, planes, sums);
+            for (int32_t index = 0, column = 0; index < own; column = columns[index++], sums += adders->fields * LANES)
+                add_output(adders, work->columns + column, columns[index] - column, planes, sums);
         }
     }
 }

@@ -111,8 +111,10 @@ cdef extern from "crossbar_product.h":
         int64_t* total
 
     ctypedef struct cim_reals:
-        double lsb
+        const double* lsbs
         const double* constants
+        int64_t offset
+        int adds
         double* total
         int64_t* input_sums
 

@@ -99,6 +99,8 @@ typedef struct {
     const uint16_t *rows;  /* where their planes begin, bytes; the last ones of each list lead to a plane of zeros */
     const int32_t *counts; /* [cell_bits][2], the highest bit first: rows to subtract, and rows to add */
     int32_t start, factor; /* which start; what codes are multiplied by */
+    /* crossbar_combine.h: codes are added up, so many places above those of the column that begins, to so many planes. */
+    int32_t places, width, begins, ends;
 } cim_column;
 
 /* The sums of one column in planes, two's complement. Room for `width` planes; `start` has `cell_bits - 1` more. */

@@ -23,13 +23,22 @@ EACH_MACHINE static void add_integers(const cim_product *product, const int32_t 
     }
 }
 
-EACH_MACHINE static void add_reals(const cim_product *product, const int32_t *sums, ptrdiff_t vectors, double *total)
+/* Of one set of rows; `input_sums` for the last one. */
+EACH_MACHINE static void add_reals(const cim_product *product, ptrdiff_t set, const int32_t *sums, ptrdiff_t vectors,
+                                   const int64_t *input_sums, double *total)
 {
     const ptrdiff_t outputs = product->outputs;
-    const double lsb = product->reals.lsb, *constants = product->reals.constants;
-    for (ptrdiff_t vector = 0; vector < vectors; vector++, sums += outputs, total += outputs)
-        for (ptrdiff_t output = 0; output < outputs; output++)
-            total[output] += sums[output] * lsb + constants[output];
+    const double lsb = product->reals.lsbs[set], *constants = product->reals.constants + set * outputs;
+    const int adds = set || product->reals.adds;
+    for (ptrdiff_t vector = 0; vector < vectors; vector++, sums += outputs, total += outputs) {
+        const double taken = input_sums ? (double)(product->reals.offset * input_sums[vector]) : 0.0;
+        if (adds)
+            for (ptrdiff_t output = 0; output < outputs; output++)
+                total[output] = total[output] + (sums[output] * lsb + constants[output]) - taken;
+        else
+            for (ptrdiff_t output = 0; output < outputs; output++)
+                total[output] = (sums[output] * lsb + constants[output]) - taken;
+    }
 }
 
 EACH_MACHINE static void add_units(const int32_t *units, const int32_t *factors, ptrdiff_t vectors, ptrdiff_t outputs,
@@ -102,19 +111,34 @@ static int lend(cim_piece *own, const cim_product *product, cim_desk *desk)
     return 0;
 }
 
-static void add_to_total(const cim_product *product, ptrdiff_t group, const cim_piece *own)
+/* A group of sets, whose codes mean the same. Returns as `add_codes`. */
+static int add_group(const cim_product *product, ptrdiff_t group, const cim_piece *own)
 {
     const ptrdiff_t at = own->first * product->outputs;
-    if (product->integers.total == NULL) {
-        add_reals(product, own->sums, own->vectors, product->reals.total + at);
-        return;
-    }
     const int64_t *constants = product->integers.constants + group * product->outputs;
+    if (add_codes(own, product->outputs))
+        return 1;
     if (product->groups > 1)
         cim_lock();
     add_integers(product, own->sums, own->vectors, constants, own->input_sums, product->integers.total + at);
     if (product->groups > 1)
         cim_unlock();
+    return 0;
+}
+
+/* All sets one by one, as their sums are rounded. Returns as `add_codes`. */
+static int add_sets(const cim_product *product, const cim_piece *own)
+{
+    const ptrdiff_t at = own->first * product->outputs;
+    cim_piece set = *own;
+    set.count = 1;
+    for (ptrdiff_t index = 0; index < own->count; index++, set.rows++) {
+        if (add_codes(&set, product->outputs))
+            return 1;
+        add_reals(product, index, own->sums, own->vectors, index == own->count - 1 ? own->input_sums : NULL,
+                  product->reals.total + at);
+    }
+    return 0;
 }
 
 static void multiply_part(void *job, ptrdiff_t part, cim_desk *desk)
@@ -128,12 +152,13 @@ static void multiply_part(void *job, ptrdiff_t part, cim_desk *desk)
         return;
     cim_piece own = {.first = first, .vectors = left < product->chunk ? left : product->chunk};
     own.rows = product->rows + start, own.count = rows_left < size ? rows_left : size;
-    if (lend(&own, product, desk) || add_codes(&own, product->outputs)) {
+    const int lacking = lend(&own, product, desk) ||
+                        (product->integers.total ? add_group(product, group, &own) : add_sets(product, &own));
+    if (lacking) {
         cim_lock();
         shared->lacking = 1;
         cim_unlock();
-    } else
-        add_to_total(product, group, &own);
+    }
 }
 
 int cim_run_product(const cim_product *product, ptrdiff_t threads, cim_desk *own)

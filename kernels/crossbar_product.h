@@ -21,12 +21,15 @@ typedef struct {
     int64_t *total; /* [vectors, outputs]; NULL: reals are added instead */
 } cim_integers;
 
-/* total += sums * lsb + constants, each operation rounded to float64; input_sums += inputs that count. */
+/* For one set of rows after the other total (+)= sums * lsb + constants, each operation rounded to float64, and
+   input_sums += inputs that count; in the end total -= offset * input_sums. */
 typedef struct {
-    double lsb;
-    const double *constants; /* [outputs] */
-    double *total;           /* [vectors, outputs] */
-    int64_t *input_sums;     /* [vectors] */
+    const double *lsbs;      /* [sets] */
+    const double *constants; /* [sets, outputs] */
+    int64_t offset;
+    int adds;            /* to what `total` holds, or (not `adds`) the first set puts there what it has */
+    double *total;       /* [vectors, outputs] */
+    int64_t *input_sums; /* [vectors] */
 } cim_reals;
 
 typedef struct {

@@ -77,14 +77,20 @@ class NumpyRows:
 
         share(add, way.chunks(len(total)), way.threads)
 
-    def add_reals(self, inputs: Inputs, total: IntArray, input_sums: IntArray, way: Way) -> None:
-        """Add what these rows contribute to `total` [vectors, outputs], and their inputs to `input_sums` [vectors]."""
+    def add_reals(
+        self, inputs: Inputs, total: IntArray, input_sums: IntArray, offset: int, way: Way, *, adds: bool
+    ) -> None:
+        """What these rows contribute to `total` [vectors, outputs], and their inputs to `input_sums` [vectors].
+
+        Then `offset` times all of these is taken off.
+        """
         converter = self.row_set.converter
 
         def add(chunk: slice) -> None:
             part = inputs.part(chunk)
-            total[chunk] += added_codes(self.row_set, part) * converter.lsb + converter.zero * self.row_set.zeros
+            own = added_codes(self.row_set, part) * converter.lsb + converter.zero * self.row_set.zeros
             input_sums[chunk] += part.sums(self.row_set.inputs)[:, 0]
+            total[chunk] = (total[chunk] + own if adds else own) - offset * input_sums[chunk, None]
 
         share(add, way.chunks(len(total)), way.threads)
 
@@ -102,34 +108,47 @@ class KernelPart:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KernelRows:
-    """Rows that the kernels compute, whose codes mean the same."""
+    """Sets of rows that the kernels compute in one call."""
 
     parts: tuple[KernelPart, ...]
-    lsb: float
-    constants: npt.NDArray[np.float64]  # [outputs], the ADC's zeros
+    lsbs: npt.NDArray[np.float64]  # [parts]
+    constants: npt.NDArray[np.float64]  # [parts, outputs], the ADC's zeros
     largest: int  # magnitude of added codes
     suits_any: bool  # whether cells are packed the same for many vectors and for few
 
+    def means_the_same(self, other: "KernelRows") -> bool:
+        """Whether codes of both may be added up as integers: they mean the same, and 32 bits hold the sum."""
+        return bool(self.lsbs[0] == other.lsbs[0]) and self.largest + other.largest <= MOST
+
     def joined(self, other: "KernelRows") -> "KernelRows":
-        """Both as one; the caller knows that totals are integers, and the same lsb."""
-        constants, largest = self.constants + other.constants, self.largest + other.largest
-        suits_any = self.suits_any and other.suits_any
-        return KernelRows(self.parts + other.parts, self.lsb, constants, largest, suits_any)
+        """Both as one; where totals are integers, the caller knows that codes mean the same."""
+        return KernelRows(
+            self.parts + other.parts,
+            np.concatenate([self.lsbs, other.lsbs]),
+            np.concatenate([self.constants, other.constants]),
+            self.largest + other.largest,
+            self.suits_any and other.suits_any,
+        )
 
     def add_integers(self, inputs: Inputs, total: IntArray, offset: int, way: Way, *, adds: bool) -> None:
         """What these rows contribute to `total` [vectors, outputs], `offset` times inputs that count taken off.
 
         It is added to what `total` holds, or (not `adds`) put there.
         """
-        constants = np.zeros((way.groups, len(self.constants)), np.int64)
-        constants[0] = self.constants
+        constants = np.zeros((way.groups, total.shape[1]), np.int64)
+        constants[0] = self.constants.sum(axis=0)
         given = self._given(inputs, way)
-        kernels().add_integers(*given, int(self.lsb), constants, offset, adds, total, way.chunk, way.threads)
+        kernels().add_integers(*given, int(self.lsbs[0]), constants, offset, adds, total, way.chunk, way.threads)
 
-    def add_reals(self, inputs: Inputs, total: IntArray, input_sums: IntArray, way: Way) -> None:
-        """Add what these rows contribute to `total` [vectors, outputs], and inputs that count to `input_sums`."""
-        given = self._given(inputs, way)
-        kernels().add_reals(*given, self.lsb, self.constants, input_sums, total, way.chunk, way.threads)
+    def add_reals(
+        self, inputs: Inputs, total: IntArray, input_sums: IntArray, offset: int, way: Way, *, adds: bool
+    ) -> None:
+        """What these rows contribute to `total` [vectors, outputs], and inputs that count to `input_sums`.
+
+        Sets are added one after the other. Then `offset` times all inputs that count is taken off.
+        """
+        given, own = self._given(inputs, way), (self.lsbs, self.constants)
+        kernels().add_reals(*given, *own, offset, adds, input_sums, total, way.chunk, way.threads)
 
     def _given(self, inputs: Inputs, way: Way) -> tuple[Any, ...]:
         parts = [
@@ -177,7 +196,7 @@ class PlainRows:
             (0, 0, 0),
         )
         part = KernelPart(codes, None, np.zeros(outputs, np.int32), self.inputs, counts_inputs)
-        return KernelRows((part,), 1.0, np.zeros(outputs), self.largest(steps), True)
+        return KernelRows((part,), np.ones(1), np.zeros((1, outputs)), self.largest(steps), True)
 
 
 def plain_rows(row_set: RowSet) -> PlainRows | None:
@@ -217,9 +236,9 @@ def kernel_rows(row_set: RowSet, instructions: str, vectors: int) -> KernelRows 
     if row_set.unit:
         unit, unit_suits_any = _row_set_codes(row_set, [row_set.unit], instructions, vectors)
         suits_any = suits_any and unit_suits_any
-    constants = np.asarray(converter.zero * row_set.zeros, np.float64)
+    constants = np.asarray(converter.zero * row_set.zeros, np.float64)[None]
     part = KernelPart(codes, unit, factors, row_set.inputs, True)
-    return KernelRows((part,), converter.lsb, constants, largest, suits_any)
+    return KernelRows((part,), np.array([converter.lsb], np.float64), constants, largest, suits_any)
 
 
 def _largest_code_sum(row_set: RowSet) -> int:

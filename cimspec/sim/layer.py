@@ -107,21 +107,20 @@ class ProductLayer:
     def _reals(self, prepared: Prepared, inputs: Inputs, way: Way) -> IntArray:
         """All rows added up, and taken off what weights and empty cells have too much."""
         vectors = len(inputs.origins)
-        total, input_sums = np.zeros((vectors, self.layout.outputs)), np.zeros(vectors, np.int64)
-        for each in prepared.rows:
-            each.add_reals(inputs, total, input_sums, way)
+        total, input_sums = np.empty((vectors, self.layout.outputs)), np.zeros(vectors, np.int64)
+        last = len(prepared.rows) - 1
+        for index, each in enumerate(prepared.rows):
+            offset = self._digital_offset if index == last else 0
+            each.add_reals(inputs, total, input_sums, offset, way, adds=index > 0)
 
         def take_off(chunk: slice) -> None:
             own = inputs.part(chunk)
-            if self._digital_offset:
-                total[chunk] -= self._digital_offset * input_sums[chunk, None]
-            if self._removed_level:
-                empty = np.zeros(total[chunk].shape, np.int64)  # how often each output holds the off level
-                for driving, factors in prepared.empty:
-                    empty += own.sums(driving) * factors
-                total[chunk] -= self._removed_level * empty
+            empty = np.zeros(total[chunk].shape, np.int64)  # how often each output holds the off level
+            for driving, factors in prepared.empty:
+                empty += own.sums(driving) * factors
+            total[chunk] -= self._removed_level * empty
 
-        if self._digital_offset or self._removed_level:
+        if self._removed_level:
             share(take_off, way.chunks(vectors), way.threads)
         return total
 

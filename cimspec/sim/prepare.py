@@ -37,7 +37,7 @@ def prepared_rows(
             waiting = joined
     if waiting:
         rows.append(waiting.compiled(instructions, steps, counts_inputs=False))
-    return _joined(rows) if is_integer else tuple(rows)
+    return _joined(rows, is_integer=is_integer)
 
 
 def _plain(row_set: RowSet) -> PlainRows | None:
@@ -47,16 +47,15 @@ def _plain(row_set: RowSet) -> PlainRows | None:
     return plain
 
 
-def _joined(rows: Sequence[Rows]) -> tuple[Rows, ...]:
-    """Neighbours whose codes mean the same as one, as long as their sums stay within 32 bits."""
+def _joined(rows: Sequence[Rows], *, is_integer: bool) -> tuple[Rows, ...]:
+    """Neighbours as one: where totals are integers, those whose codes mean the same and add up within 32 bits."""
     joined: list[Rows] = []
     for each in rows:
         last = joined[-1] if joined else None
         if (
             isinstance(each, KernelRows)
             and isinstance(last, KernelRows)
-            and each.lsb == last.lsb
-            and each.largest + last.largest <= MOST
+            and (last.means_the_same(each) or not is_integer)
         ):
             joined[-1] = last.joined(each)
         else:

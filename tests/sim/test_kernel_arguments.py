@@ -116,18 +116,25 @@ def test_integers_are_put_into_a_total_or_added_to_it(threads, groups, chunk):
         assert np.array_equal(total, times * expected)
 
 
+@pytest.mark.parametrize("chunk", [1, 2, 512])
+@pytest.mark.parametrize("adds", [False, True])
 @pytest.mark.parametrize("threads", [1, 3])
-def test_reals_are_added_to_a_total_and_inputs_to_their_sums(threads):
+def test_reals_are_added_up_part_by_part_and_inputs_to_their_sums(threads, adds, chunk):
     call, total, input_sums = Call(), np.full((3, 5), 0.5), np.full(3, 100)
     parts = [call.part(), call.part(counts_inputs=True)]
-    constants = np.array([0.1, 0.2, 0.3, 0.4, 0.5])
-    crossbar.add_reals(*call.given(*parts), 0.3, constants, input_sums, total, 2, threads)
-    assert np.array_equal(total, 0.5 + (2 * (INPUTS @ CELLS) * 0.3 + constants))
-    assert np.array_equal(input_sums, 100 + INPUTS.sum(axis=1))
+    lsbs, constants = np.array([0.3, 0.7]), np.array([[0.1, 0.2, 0.3, 0.4, 0.5], [-1.1, 0, 2.2, 0, 3.3]])
+    crossbar.add_reals(*call.given(*parts), lsbs, constants, 7, adds, input_sums, total, chunk, threads)
+    product, inputs = INPUTS @ CELLS, 100 + INPUTS.sum(axis=1)
+    expected = np.full((3, 5), 0.5 if adds else 0.0)
+    for lsb, own in zip(lsbs, constants, strict=True):
+        expected += product * lsb + own
+    assert np.array_equal(total, expected - 7 * inputs[:, None])
+    assert np.array_equal(input_sums, inputs)
 
 
 def test_parts_must_be_whole():
     call, factors = Call(), np.ones(5, np.int32)
+    means = (np.ones(1), np.zeros((1, 5)), 0, False)
     reals = (np.zeros(3, np.int64), np.zeros((3, 5)), 512, 1)
 
     def run(*parts: Any, groups: int = 1) -> None:
@@ -153,11 +160,14 @@ def test_parts_must_be_whole():
         with pytest.raises(ValueError, match="as many groups as parts"):
             run(call.part(), groups=groups)
     with pytest.raises(TypeError):
-        crossbar.add_reals(None, *call.given()[1:], 1.0, np.zeros(5), *reals)
+        crossbar.add_reals(None, *call.given()[1:], *means, *reals)
     with pytest.raises(ValueError, match="a sum of inputs for each vector"):
-        crossbar.add_reals(*call.given(call.part()), 1.0, np.zeros(5), np.zeros(2, np.int64), *reals[1:])
+        crossbar.add_reals(*call.given(call.part()), *means, np.zeros(2, np.int64), *reals[1:])
     with pytest.raises(ValueError, match="differ in shape"):
-        crossbar.add_reals(*call.given(call.part()), 1.0, np.zeros(4), *reals)
+        crossbar.add_reals(*call.given(call.part()), np.ones(1), np.zeros((1, 4)), 0, False, *reals)
+    for lsbs, constants in ((np.ones(2), np.zeros((1, 5))), (np.ones(1), np.zeros((2, 5)))):
+        with pytest.raises(ValueError, match="for each part"):
+            crossbar.add_reals(*call.given(call.part()), lsbs, constants, 0, False, *reals)
     assert not call.total.any()
 
 

@@ -212,15 +212,14 @@ def _fastest_of_bits(possible: Sequence[Form], extent: Extent, terms: int) -> Fo
     Clocks of a Zen 4, fitted to what benchmarks/mvm.py measures there; no other processor's are known.
     """
     parts = extent.cell_bits * extent.signs
-    added = (
-        extent.set_bits
-    )  # rows, for each row; of two bits of a cell at a time, where all are as likely, three quarters
+    # Rows for each row; of two bits of a cell at a time, where all are as likely, three quarters.
+    added = extent.set_bits
     if extent.signs == 1:
         added = min(added, 0.75 * (extent.cell_bits // 2) + 0.5 * (extent.cell_bits % 2))
     clocks = {
-        Form.ADDERS: 70 + 17 * parts + 2.2 * added * extent.rows + 90 * terms,
-        Form.TABLES: 110 + (1.5 + 0.25 * parts) * extent.rows,
-        Form.BITS: 100 + 1.7 * parts * extent.rows,
+        Form.ADDERS: 50 + 25 * parts + 2.05 * added * extent.rows + 65 * terms,
+        Form.TABLES: 85 + (1.5 + 0.25 * parts) * extent.rows + (50 if terms else 0),
+        Form.BITS: 100 + 1.65 * parts * extent.rows,
     }
     own = [form for form in clocks if form in possible]
     return min(own, key=lambda form: clocks[form]) if own else None

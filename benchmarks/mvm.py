@@ -5,9 +5,7 @@
 8-bit weights and unsigned 8-bit inputs applied one bit at a time, ADCs of 8 bits. Packing weights is not timed, cutting
 inputs into steps is. A slice product is one cell times one input bit: vectors * inputs * outputs * slices * steps of
 them, pairs of columns counted as stated, padding never. Every contestant's result is compared with ours.
-
-"2 threads" share one product; "2 copies" are two products at once, each on one thread: what the second core has to give
-at the time, which on a shared machine is less than another core.
+benchmarks/threads.py has more of two threads.
 """
 
 import argparse
@@ -15,10 +13,8 @@ import importlib.util
 import json
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from functools import partial
-from math import ceil
 from statistics import geometric_mean, median
 from typing import Any
 
@@ -27,7 +23,7 @@ import torch
 from baselines import Work, noisy_numpy_product, numpy_product, torch_integer_product, torch_product
 from peaks import measure_peaks
 from rich.console import Console
-from timing import LEAST_S, fastest, interleaved, restart_with_one_thread, seconds
+from timing import fastest, interleaved, restart_with_one_thread
 
 from cimspec.compiler.layout import Layout
 from cimspec.compiler.slicing import input_steps
@@ -126,24 +122,6 @@ class Ours:
         return self.layer.products(self.inputs, shortcut=self.shortcut, threads=threads)
 
 
-class TwoCopies:
-    """Each of two threads does the same products, none of them shared."""
-
-    def __init__(self, ours: Ours) -> None:
-        self._ours = ours
-        self._times = ceil(LEAST_S / seconds(ours))  # threads take turns in the interpreter at the ends only
-        self._threads = ThreadPoolExecutor(2)
-        self.products = 2 * self._times
-
-    def __call__(self) -> None:
-        """Do all of them."""
-        wait([self._threads.submit(self._repeated) for _ in range(2)])
-
-    def _repeated(self) -> None:
-        for _ in range(self._times):
-            self._ours()
-
-
 def tuned(make: Callable[[Work, int], Callable[[Any], Any]], work: Work, vectors: Any, expected: Any) -> Any:
     """A contestant with its best block of vectors; its result must be ours."""
     candidates = [partial(make(work, block), vectors) for block in BLOCKS if block <= len(vectors)]
@@ -160,18 +138,16 @@ def main_rates(case: Case, take: Take) -> dict[str, float]:
     converter = next(ours.layer.programmed.converters())
     weights, vectors = case.data()
     work = Work(weights, case.rows, case.cell_bits, converter.lsb, case.step is AdcStep.POWER_OF_TWO)
-    expected, copies = ours(), TwoCopies(ours)
+    expected = ours()
     times = take(
         {
             "ours": ours,
             "2 threads": partial(ours, 2),
-            "2 copies": copies,
             "torch int8": tuned(torch_integer_product, work, vectors, expected),
             "torch": tuned(torch_product, work, vectors, expected),
             "numpy": tuned(numpy_product, work, vectors, expected),
         }
     )
-    times["2 copies"] /= copies.products
     return {name: ours.work / time / 1e9 for name, time in times.items()}
 
 
@@ -240,7 +216,7 @@ def sections(quick: bool, cells: Sequence[int]) -> Iterator[Section]:
 
 def ratio(name: str, rates: dict[str, float], base: str) -> float:
     """How much faster the base is; for variants of ours, how fast they are beside it."""
-    is_ours = base == "offset" or name in ("2 threads", "2 copies")
+    is_ours = base == "offset" or name == "2 threads"
     return rates[name] / rates[base] if is_ours else rates[base] / rates[name]
 
 

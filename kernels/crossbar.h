@@ -245,6 +245,15 @@ static inline int32_t cim_all_outputs(const cim_job *jobs, ptrdiff_t count)
     return outputs;
 }
 
+/* Whether each step counts twice as much as the one before it. */
+static inline int cim_each_doubles(const cim_step *step, int32_t steps)
+{
+    for (int32_t index = 1; index < steps; index++)
+        if (step[index].factor != 2 * (int64_t)step[index - 1].factor)
+            return 0;
+    return 1;
+}
+
 static inline size_t cim_larger(size_t a, size_t b) { return a > b ? a : b; }
 
 /* Bytes of one line of packed inputs: the digits of one step. */

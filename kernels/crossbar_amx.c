@@ -217,7 +217,7 @@ CIM_TARGET static int multiply_at_once(const cim_row_set *set, const cim_inputs 
 {
     if (set->format != CIM_AMX_BYTES || !set->adc.scale_factor || set->steps > CIM_LINES)
         return 0;
-    const int each_doubles = doubles(set->step, set->steps);
+    const int each_doubles = cim_each_doubles(set->step, set->steps);
     if (set->signs == 2)
         (each_doubles ? blocks_signed_doubling : blocks_signed)(set, in->vectors, lines, sums, stride);
     else

@@ -154,7 +154,7 @@ INLINE void count_vectors(const cim_row_set *set, const uint8_t *cells, const ui
     const int at_once = CIM_LINES / steps;
     const cim_adc *adc = &set->adc;
     const __m512i start = start_of(adc), first = _mm512_set1_epi16((int16_t)adc->total_offset);
-    const int each_doubles = doubles(set->step, steps);
+    const int each_doubles = cim_each_doubles(set->step, steps);
     for (ptrdiff_t vector = 0; vector < vectors; vector += at_once) {
         __m512i acc[CIM_LINES];
         count(cells, lines + vector * steps * line_bytes, line_bytes, 1, 1, start, at_once * steps, acc);

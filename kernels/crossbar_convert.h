@@ -94,7 +94,7 @@ CIM_TARGET static void convert(const cim_row_set *set, const cim_plane *plane, c
                                int32_t *sums, ptrdiff_t stride)
 {
     if (set->adc.scale_factor) {
-        pair_function *const convert_tiles = pair_functions[set->signs == 2][doubles(set->step, set->steps)];
+        pair_function *const convert_tiles = pair_functions[set->signs == 2][cim_each_doubles(set->step, set->steps)];
         for (int tile = 0; tile < 4; tile += 2) {
             const tile_target low = target_of(set, plane, group * 4 + tile, sums);
             const tile_target high = target_of(set, plane, group * 4 + tile + 1, sums);

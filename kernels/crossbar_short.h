@@ -57,15 +57,6 @@ INLINE cim_vector with_steps(cim_vector total, const cim_vector *codes, const ci
     return with_step(total, added, step[0].factor);
 }
 
-/* Whether each step counts twice as much as the one before it. */
-static inline int doubles(const cim_step *step, int steps)
-{
-    for (int index = 1; index < steps; index++)
-        if (step[index].factor != 2 * (int64_t)step[index - 1].factor)
-            return 0;
-    return 1;
-}
-
 INLINE cim_vector widened(const cim_adc *adc, cim_vector total, int part)
 {
     const cim_half half = half_of(total, part);

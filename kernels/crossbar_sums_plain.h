@@ -25,12 +25,28 @@ INLINE void codes_of_sums(const cim_adc *adc, __m512i *sums, const int width, co
     rounded_codes(&steps, values, width, rounding, sums);
 }
 
+/* Codes of some steps, shifted and added. */
+INLINE __m512i added_steps(const __m512i *codes, const cim_step *step, const int steps, const int each_doubles)
+{
+    __m512i added = _mm512_setzero_si512();
+    if (!each_doubles) {
+        UNROLL for (int index = 0; index < steps; index++)
+            added = shifted_in(added, codes[index], step[index].factor);
+        return added;
+    }
+    __m512i doubled = codes[steps - 1];
+    UNROLL for (int index = steps - 2; index >= 0; index--)
+        doubled = _mm512_add_epi32(_mm512_add_epi32(doubled, doubled), codes[index]);
+    return shifted_in(added, doubled, step[0].factor);
+}
+
 /* What all planes add to one output, in some steps of some blocks of vectors. `tables`: of its plane 0. */
 INLINE void add_output(const cim_row_set *set, ptrdiff_t output, const work *own, const __m512i *tables,
                        const __m512i *indices, const cim_step *step, const int steps, const int together,
                        const codes_by how, int32_t *block)
 {
     const cim_adc adc = set->adc; /* no store can change it */
+    const int each_doubles = cim_each_doubles(step, steps);
     __m512i total[BLOCKS];
     UNROLL for (int index = 0; index < together; index++)
         total[index] = _mm512_load_si512(block + index * BLOCK);
@@ -43,9 +59,7 @@ INLINE void add_output(const cim_row_set *set, ptrdiff_t output, const work *own
         codes_of_sums(&adc, sums, steps * together, how);
         const __m512i factor = _mm512_set1_epi32(factors_of(set, plane, output / CIM_TILE)[output % CIM_TILE]);
         UNROLL for (int index = 0; index < together; index++) {
-            __m512i codes = _mm512_setzero_si512();
-            UNROLL for (int each = 0; each < steps; each++)
-                codes = shifted_in(codes, sums[index * steps + each], step[each].factor);
+            const __m512i codes = added_steps(sums + index * steps, step, steps, each_doubles);
             total[index] = _mm512_add_epi32(total[index], _mm512_mullo_epi32(codes, factor));
         }
     }

@@ -116,7 +116,7 @@ static cim_looked_up describe(const cim_job *job, const cim_workspace *work)
 {
     const cim_row_set *set = &job->set;
     const ptrdiff_t groups = (set->rows + ROWS - 1) / ROWS, batches = (set->steps + STEPS - 1) / STEPS;
-    const cim_lookup lookup = {set, groups, groups * TABLE_BYTES, doubles(set->step, set->steps)};
+    const cim_lookup lookup = {set, groups, groups * TABLE_BYTES, cim_each_doubles(set->step, set->steps)};
     return (cim_looked_up){set, &job->inputs, *work, lookup, 0, batches, batches * groups * STEPS * LANES};
 }
 

@@ -62,10 +62,12 @@ class NumpyRows:
 
     row_set: RowSet
 
-    def add_integers(self, inputs: Inputs, total: IntArray, offset: int, way: Way, *, adds: bool) -> None:
-        """What these rows contribute to `total` [vectors, outputs], `offset` times their inputs taken off.
+    def add_integers(
+        self, inputs: Inputs, total: IntArray, offset: int, way: Way, *, bias: IntArray | None, adds: bool
+    ) -> None:
+        """What these rows and `bias` [outputs] contribute to `total` [vectors, outputs].
 
-        It is added to what `total` holds, or (not `adds`) put there.
+        `offset` times their inputs is taken off. All is added to what `total` holds, or (not `adds`) put there.
         """
         converter = self.row_set.converter
 
@@ -73,6 +75,8 @@ class NumpyRows:
             part = inputs.part(chunk)
             own = added_codes(self.row_set, part) * int(converter.lsb) + int(converter.zero) * self.row_set.zeros
             own -= offset * part.sums(self.row_set.inputs)
+            if bias is not None:
+                own += bias
             total[chunk] = total[chunk] + own if adds else own
 
         share(add, way.chunks(len(total)), way.threads)
@@ -130,13 +134,17 @@ class KernelRows:
             self.suits_any and other.suits_any,
         )
 
-    def add_integers(self, inputs: Inputs, total: IntArray, offset: int, way: Way, *, adds: bool) -> None:
-        """What these rows contribute to `total` [vectors, outputs], `offset` times inputs that count taken off.
+    def add_integers(
+        self, inputs: Inputs, total: IntArray, offset: int, way: Way, *, bias: IntArray | None, adds: bool
+    ) -> None:
+        """What these rows and `bias` [outputs] contribute to `total` [vectors, outputs].
 
-        It is added to what `total` holds, or (not `adds`) put there.
+        `offset` times inputs that count is taken off. All is added to what `total` holds, or (not `adds`) put there.
         """
         constants = np.zeros((way.groups, total.shape[1]), np.int64)
         constants[0] = self.constants.sum(axis=0)
+        if bias is not None:
+            constants[0] += bias
         given = self._given(inputs, way)
         kernels().add_integers(*given, int(self.lsbs[0]), constants, offset, adds, total, way.chunk, way.threads)
 

@@ -87,9 +87,15 @@ class ProductLayer:
         return integers and not self._removed_level
 
     def products(
-        self, inputs: Inputs, *, engine: Engine = Engine.KERNEL, shortcut: bool = True, threads: int = 1
+        self,
+        inputs: Inputs,
+        *,
+        engine: Engine = Engine.KERNEL,
+        shortcut: bool = True,
+        threads: int = 1,
+        bias: IntArray | None = None,
     ) -> IntArray:
-        """Products `[vectors, outputs]`, int64 or float64.
+        """Products `[vectors, outputs]`, int64 or float64, and `bias` [outputs], integers, added to them.
 
         `shortcut` computes rows whose ADC loses nothing as plain products: the same bits, in less time.
         """
@@ -98,10 +104,14 @@ class ProductLayer:
         prepared = self._ready(engine, shortcut, instructions, vectors)
         way = self._way(prepared, instructions, vectors, threads)
         if not self.is_integer:
-            return self._reals(prepared, inputs, way)
+            total = self._reals(prepared, inputs, way)
+            if bias is not None:
+                total += bias
+            return total
         total = np.empty((vectors, self.layout.outputs), np.int64)
         for index, each in enumerate(prepared.rows):
-            each.add_integers(inputs, total, self._digital_offset, way, adds=index > 0)
+            added = bias if index == 0 else None
+            each.add_integers(inputs, total, self._digital_offset, way, bias=added, adds=index > 0)
         return total
 
     def _reals(self, prepared: Prepared, inputs: Inputs, way: Way) -> IntArray:

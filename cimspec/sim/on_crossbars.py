@@ -64,21 +64,20 @@ class OnCrossbars:
             total = self._products(self.copies[0], inputs, how)
         else:
             total = np.concatenate([self._by_copies(codes[i : i + 1], first_input + i, how) for i in range(len(codes))])
-        total += self.bias
         if op.window is None:
             return total.reshape(len(codes), *op.shape)
         return total.reshape(len(codes), *op.shape[1:], -1).transpose(0, 3, 1, 2)
 
     def _products(self, products: tuple[ProductLayer, ...], inputs: Inputs, how: How) -> IntArray:
-        """Products `[vectors, outputs of all matrices]`."""
+        """Products `[vectors, outputs of all matrices]`, the bias added."""
         if len(products) == 1:
-            return products[0].products(inputs, engine=how.engine, shortcut=how.shortcut)
+            return products[0].products(inputs, engine=how.engine, shortcut=how.shortcut, bias=self.bias)
         op, vectors = self.layer.op, len(inputs.origins)
         is_integer = all(each.is_integer for each in products)
         total = np.empty((vectors, op.matrices * op.outputs), np.int64 if is_integer else np.float64)
         for matrix, each in enumerate(products):
-            own = inputs.restricted(self.matrices.inputs(matrix))
-            total[:, self.matrices.outputs(matrix)] = each.products(own, engine=how.engine, shortcut=how.shortcut)
+            own, outputs = inputs.restricted(self.matrices.inputs(matrix)), self.matrices.outputs(matrix)
+            total[:, outputs] = each.products(own, engine=how.engine, shortcut=how.shortcut, bias=self.bias[outputs])
         return total
 
     def _by_copies(self, codes: Array, image: int, how: How) -> IntArray:

@@ -217,7 +217,7 @@ def _cut(image: Array, window: Window, fill: float) -> Array:
 def _pool_max(image: Array, window: Window) -> Array:
     lowest = np.iinfo(image.dtype).min if image.dtype.kind == "i" else -np.inf
     cut = _cut(image, window, lowest)
-    largest = cut[..., 0, 0].copy()
+    largest = cut[..., 0, 0].copy(order="K")  # axes stay in the order that they have in memory
     for row, column in np.ndindex(window.kernel):  # far faster than a maximum over two short axes
         np.maximum(largest, cut[..., row, column], out=largest)
     return largest

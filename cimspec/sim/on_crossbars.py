@@ -6,6 +6,7 @@ matrix, copy and (where weights are written anew) input, so it depends on nothin
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -170,14 +171,23 @@ def layer_inputs(codes: Array, window: Window | None, first_vector: int) -> Inpu
     """All windows of images `[batch, channels, h, w]`, or vectors `[batch, ..., inputs]`, without writing them out."""
     if window is None:
         return flat_inputs(codes.reshape(-1, codes.shape[-1]), first_vector)
-    top, left, bottom, right = window.padding
-    padded = np.pad(codes.astype(np.int16), ((0, 0), (0, 0), (top, bottom), (left, right)))
-    batch, channels, height, width = padded.shape
+    batch, channels, height, width = codes.shape
+    top, left, _, _ = window.padding
+    padded = np.zeros((batch, channels, *window.padded(height, width)), np.int16)
+    padded[:, :, top : top + height, left : left + width] = codes
+    return Inputs(padded.reshape(-1), *_window_places(padded.shape, window), first_vector)
+
+
+@lru_cache(maxsize=256)
+def _window_places(shape: tuple[int, ...], window: Window) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    """Where windows begin in padded images of a shape, laid flat, and where their codes are from there."""
+    batch, channels, height, width = shape
     rows, columns = (np.arange(size) * step for size, step in zip(window.kernel, window.dilation, strict=True))
     tops = np.arange(0, height - window.span[0] + 1, window.stride[0]) * width
     lefts = np.arange(0, width - window.span[1] + 1, window.stride[1])
     origins = (np.arange(batch) * (channels * height * width))[:, None, None] + tops[:, None] + lefts
     offsets = (np.arange(channels) * (height * width))[:, None, None] + (rows * width)[:, None] + columns
-    return Inputs(
-        padded.reshape(-1), origins.reshape(-1).astype(np.int64), offsets.reshape(-1).astype(np.int32), first_vector
-    )
+    places = origins.reshape(-1).astype(np.int64), offsets.reshape(-1).astype(np.int32)
+    for each in places:
+        each.flags.writeable = False  # others get the same
+    return places

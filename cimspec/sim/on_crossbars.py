@@ -178,7 +178,7 @@ def layer_inputs(codes: Array, window: Window | None, first_vector: int) -> Inpu
     return Inputs(padded.reshape(-1), *_window_places(padded.shape, window), first_vector)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _window_places(shape: tuple[int, ...], window: Window) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
     """Where windows begin in padded images of a shape, laid flat, and where their codes are from there."""
     batch, channels, height, width = shape

@@ -29,15 +29,6 @@
 #include "crossbar_count.h"
 #include "crossbar_codes.h"
 #include "crossbar_lists.h"
-
-static inline int32_t bits_of(int64_t number) { return number ? 64 - __builtin_clzll((unsigned long long)number) : 0; }
-
-/* Planes that hold all of `low .. high`. */
-static inline int32_t planes_of(int64_t low, int64_t high, int has_sign)
-{
-    return bits_of(has_sign && -low - 1 > high ? -low - 1 : high) + has_sign;
-}
-
 #include "crossbar_combine.h"
 
 /* Steps that the same bytes of the inputs hold, whose factors are `factor` times the bits' weights. */

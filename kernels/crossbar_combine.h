@@ -5,6 +5,14 @@
 
 #define MOST_ADDED_UP 24 /* planes, a multiple of four */
 
+static inline int32_t bits_of(int64_t number) { return number ? 64 - __builtin_clzll((unsigned long long)number) : 0; }
+
+/* Planes that hold all of `low .. high`. */
+static inline int32_t planes_of(int64_t low, int64_t high, int has_sign)
+{
+    return bits_of(has_sign && -low - 1 > high ? -low - 1 : high) + has_sign;
+}
+
 /* Whether positive factors, and smaller ones, come first. */
 static inline int is_before(int32_t factor, int32_t other)
 {

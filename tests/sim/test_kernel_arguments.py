@@ -57,11 +57,12 @@ class Call:
     total: Any = field(default_factory=lambda: np.zeros((3, 5), np.int64))
     chunk: Any = 512
     threads: Any = 1
+    packs: list[Plane] = field(default_factory=lambda: [Plane(CELLS.astype(np.int16), np.ones(5, np.int64), 0, 0)])
+    """What planes, cells, factors, starts and lookups come from, if they are not given."""
 
     def __post_init__(self) -> None:
-        plane = Plane(CELLS.astype(np.int16), np.ones(5, np.int64), 0, 0)
         form = Form(self.form) if self.form in list(Form) else Form.WORDS
-        packed = pack_planes(form, [plane], Extent(0, 3, 1, False, 7))
+        packed = pack_planes(form, self.packs, Extent(0, 3, 1, False, 7))
         found = packed.lookups
         lookups = np.array([found.at_once, found.total, found.cell_centre], np.int32)
         for name, value in {
@@ -95,6 +96,27 @@ class Call:
 @pytest.mark.parametrize(("instructions", "form"), KINDS)
 def test_right_arguments_give_the_product(instructions, form):
     assert np.array_equal(Call(form=form, instructions=instructions).run(), INPUTS @ CELLS)
+
+
+FACTORS = ((1, 4, 16), (-1, 2, -4, 8), (3, 6, 5), (2, 2, 1, 1), (0, 1, 0), (1, 1 << 20, 1 << 21), (-(1 << 20), 1, -1))
+"""Of planes: powers of two of each other, with signs, of none, twice, nothing, and too far apart to be added up."""
+
+
+@pytest.mark.parametrize("factors", FACTORS)
+@pytest.mark.parametrize(("instructions", "form"), KINDS)
+def test_planes_may_have_any_factors(instructions, form, factors):
+    cells = [(CELLS + 3 * number) % 4 for number in range(len(factors))]
+    planes = [
+        Plane(
+            own[:, first:].astype(np.int16), np.array([factor, factor, -factor, factor, 2 * factor][first:]), first, 0
+        )
+        for first, own, factor in zip((0, 2, 1, 3), cells, factors, strict=False)
+    ]
+    call = Call(form, instructions=instructions, packs=planes)
+    expected = np.zeros((3, 5), np.int64)
+    for plane in planes:
+        expected[:, plane.outputs] += INPUTS @ plane.cells * plane.factors
+    assert np.array_equal(call.run(), expected)
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 512])

@@ -4,8 +4,8 @@
    bits as it comes, and steps need no cutting; inputs of at most 4, 2 or 1 bits lie 2, 4 or 8 to a byte, a field each.
    For each bit of a column's cells, the planes of the rows that have it set are added up, or for two bits at a time those
    of rows whose cells are not 2 (crossbar_lists.h, crossbar_count.h). The ADC adds planes to themselves, a few places
-   apart, and drops the lowest ones (`cim_scaling`, crossbar_codes.h); the sum over steps is that of the planes' bytes,
-   each times its plane's weight.
+   apart, and drops the lowest ones (`cim_scaling`, crossbar_codes.h); codes of an output's columns are added up as planes
+   (crossbar_combine.h); the sum over steps is that of the planes' bytes, each times its plane's weight.
 
    To be included behind `crossbar_vector*.h` by a file that defines
 

@@ -209,7 +209,8 @@ def fastest_form(instructions: str, extent: Extent, vectors: int, *, is_short: b
 def _fastest_of_bits(possible: Sequence[Form], extent: Extent, terms: int) -> Form | None:
     """Of the forms for inputs bit by bit, for many vectors: by what a column of 512 bits of inputs takes.
 
-    Clocks of a Zen 4, fitted to what benchmarks/mvm.py measures there; no other processor's are known.
+    Clocks of a Zen 4, fitted to products of 32 to 256 rows of 1- to 4-bit cells, both kinds of ADC steps; no other
+    processor's are known.
     """
     parts = extent.cell_bits * extent.signs
     # Rows for each row; of two bits of a cell at a time, where all are as likely, three quarters.
